@@ -1,0 +1,1 @@
+"""fanfold: run a reviewed plan as a fleet of coding subagents."""

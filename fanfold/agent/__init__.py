@@ -1,0 +1,1 @@
+"""The subagent: loop, tools, policy, context and report."""

@@ -1,0 +1,136 @@
+"""Every error that fanfold raises on purpose, in one tree.
+
+`FanfoldError` and its children carry one clear line for a person in `str(error)`, and `exit_code`, the code the
+command line ends with when the error reaches it.
+"""
+
+from __future__ import annotations
+
+
+class FanfoldError(Exception):
+    """Root of the tree; something outside failed unless a child says otherwise."""
+
+    exit_code = 5
+
+
+class UserError(FanfoldError):
+    """The command line or an input is wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class InvalidPlan(UserError):
+    """A plan that cannot be read as one; `line` is 1-based, 0 for the file as a whole."""
+
+    def __init__(self, path: str, line: int, problem: str) -> None:
+        super().__init__(f"{path}:{line}: {problem}" if line else f"{path}: {problem}")
+        self.path, self.line, self.problem = path, line, problem
+
+
+class InvalidSettings(UserError):
+    """fanfold.toml or an environment variable that does not say what it must."""
+
+
+class InvalidRepository(UserError):
+    """Not a repository, or one in a state that a run cannot start from."""
+
+
+class InvalidPatch(FanfoldError):
+    """Bytes that are not a git patch, or a patch the gate refuses.
+
+    `code` is machine-readable (`not_a_patch`, `path_escape`, …), `path` the file it concerns, if any.
+    """
+
+    def __init__(self, code: str, detail: str, path: str | None = None) -> None:
+        super().__init__(f"{code}: {detail}" + (f" ({path!r})" if path is not None else ""))
+        self.code, self.detail, self.path = code, detail, path
+
+
+class UnknownRun(UserError):
+    """No run, or more than one, answers to that name."""
+
+
+class RunBusy(UserError):
+    """Another process is driving this run or this plan."""
+
+
+class UnpricedModel(UserError):
+    """A model without a known price; such a model is never called."""
+
+
+class MissingKey(UserError):
+    """No credential for the model API."""
+
+
+class SandboxUnavailable(UserError):
+    """A role needs a shell, and no sandbox can contain it here."""
+
+
+class StreamConflict(FanfoldError):
+    """An append lost the race: the stream is not at the version it was expected to be at."""
+
+    def __init__(self, stream: str, expected: int, actual: int) -> None:
+        super().__init__(f"stream {stream!r} is at version {actual}, not {expected}")
+        self.stream, self.expected, self.actual = stream, expected, actual
+
+
+class LeaseHeld(FanfoldError):
+    """Somebody else holds the lease; `holder` says who."""
+
+    def __init__(self, name: str, holder: str) -> None:
+        super().__init__(f"{name!r} is held by {holder!r}")
+        self.name, self.holder = name, holder
+
+
+class LeaseLost(FanfoldError):
+    """The lease expired or was taken over; its former holder must stop."""
+
+
+class ArtifactMissing(FanfoldError):
+    """No artifact under that key."""
+
+
+class ArtifactCorrupt(FanfoldError):
+    """An artifact whose content does not match its digest."""
+
+
+class BudgetExceeded(FanfoldError):
+    """A call that the slice or the cap cannot pay for; nothing was sent."""
+
+
+class CommandTimeout(FanfoldError):
+    """A command in the sandbox outlived its time."""
+
+
+class ModelError(FanfoldError):
+    """A model call that gave no usable reply."""
+
+
+class ModelUnavailable(ModelError):
+    """The API is overloaded, throttles or fails (429, 529, 5xx, no connection): try again.
+
+    `retry_after` in seconds where the API said so; `billed` when the call may have been billed all the same.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, billed: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after, self.billed = retry_after, billed
+
+
+class StreamDropped(ModelUnavailable):
+    """A reply that stopped in the middle; nothing of it may be executed, and it counts in full."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, billed=True)
+
+
+class ModelDenied(ModelError):
+    """The API refuses this key or this model (401, 403, 404): no retry helps."""
+
+
+class ModelRejected(ModelError):
+    """The API refuses this request (400, 413): the same request will fail again."""
+
+
+class WorkspaceError(FanfoldError):
+    """A path that the workspace cannot read or write; the text is shown to the model."""

@@ -1,0 +1,1 @@
+"""Reading patches, the patch gate and the merge engine."""

@@ -1,0 +1,1 @@
+"""Plan text to task graph, and back, byte for byte."""

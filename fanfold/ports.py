@@ -1,0 +1,184 @@
+"""The ports: small Protocols between the core and the outside. Adapters and fakes pass one suite per port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from fanfold.run.attempt import Context, Usage
+from fanfold.run.events import Envelope, EventData
+
+
+class Clock(Protocol):
+    """Time, so that tests can own it."""
+
+    def now(self) -> datetime: ...  # aware, UTC
+    def monotonic(self) -> float: ...  # seconds
+    def sleep(self, seconds: float) -> None: ...
+
+
+class EventStore(Protocol):
+    """Append-only streams of envelopes with optimistic concurrency."""
+
+    def append(
+        self, stream: str, expected: int, events: Sequence[EventData], *, actor: str = "fanfold"
+    ) -> list[Envelope]:
+        """Append all `events` after version `expected` (0: the stream is new), in order.
+
+        Raises `StreamConflict` when the stream is elsewhere; then nothing of it was appended.
+        """
+        ...
+
+    def read(self, stream: str, after: int = 0) -> list[Envelope]:
+        """The stream's events with a version above `after`, consistently; an unknown stream is empty."""
+        ...
+
+    def streams(self, prefix: str = "") -> list[str]:
+        """Names of the streams that start with `prefix`, in order of first append."""
+        ...
+
+
+class ArtifactStore(Protocol):
+    """Named blobs, written whole or not at all, checked against their SHA-256 on reading."""
+
+    def put(self, key: str, data: bytes) -> str:
+        """Write atomically, replacing; gives the SHA-256 in hex."""
+        ...
+
+    def get(self, key: str, sha256: str | None = None) -> bytes:
+        """Raises `ArtifactMissing`, or `ArtifactCorrupt` when the digest differs."""
+        ...
+
+    def exists(self, key: str) -> bool: ...
+    def list(self, prefix: str) -> list[str]: ...  # sorted
+    def delete(self, prefix: str) -> int: ...  # how many went
+
+
+class Lease(Protocol):
+    """Exclusive, expiring ownership of a name. `holder` is unique a process and attempt."""
+
+    def acquire(self, name: str, holder: str, ttl_s: float) -> int:
+        """Gives the epoch: 1 for the first owner ever, one more for each later one.
+
+        Raises `LeaseHeld` while another live holder has it. A holder whose process is gone has expired.
+        """
+        ...
+
+    def renew(self, name: str, holder: str, ttl_s: float) -> None:
+        """Raises `LeaseLost` when `holder` has it no longer."""
+        ...
+
+    def release(self, name: str, holder: str) -> None: ...  # no-op for others
+    def holder(self, name: str) -> str | None: ...  # None: free or expired
+
+
+class CommandResult(msgspec.Struct, frozen=True):
+    """A finished command; `output` is stdout and stderr as they came, decoded with replacement."""
+
+    exit_code: int
+    output: str
+    duration_s: float
+    timed_out: bool = False
+
+
+class Workspace(Protocol):
+    """One attempt's files, over a base tree. Paths are relative, `/`-separated, checked by the policy before."""
+
+    @property
+    def has_shell(self) -> bool: ...
+    def files(self) -> list[str]: ...  # sorted paths of all files as they are now, ignored ones left out
+    def read(self, path: str) -> bytes: ...  # WorkspaceError
+    def write(self, path: str, data: bytes) -> None: ...  # WorkspaceError; keeps an executable bit
+    def run(self, command: str, timeout_s: float) -> CommandResult: ...  # WorkspaceError without a shell
+    def tree(self) -> str: ...  # writes the files as they are now as a git tree
+    def close(self) -> None: ...
+
+
+class Workspaces(Protocol):
+    """Opens workspaces at a tree."""
+
+    def open(self, tree: str, *, shell: bool, name: str) -> Workspace: ...
+
+
+class Sandbox(Protocol):
+    """Contains a command: writes only below `root`, no network, nothing of the user's."""
+
+    def run(self, command: str, root: str, timeout_s: float) -> CommandResult: ...
+
+
+class Repository(Protocol):
+    """Git objects and refs of the project; never its work tree or index."""
+
+    def tree_of(self, commit: str) -> str: ...
+    def diff(self, base_tree: str, tree: str) -> bytes: ...  # full-index, binary-safe, no renames
+    def read(self, tree: str, path: str) -> bytes | None: ...
+    def replace(self, tree: str, path: str, data: bytes) -> str: ...  # gives the new tree
+    def commit(
+        self, tree: str, parent: str, message: str, when: datetime, author: tuple[str, str]
+    ) -> str: ...
+    def set_ref(self, name: str, commit: str) -> None: ...
+    def note(self, commit: str, text: str, when: datetime, author: tuple[str, str]) -> None: ...
+
+
+class ModelRequest(msgspec.Struct, frozen=True):
+    """One Messages API call; blocks, tools and messages in the API's own JSON shapes."""
+
+    model: str
+    system: list[dict[str, Any]]
+    tools: list[dict[str, Any]]
+    messages: list[dict[str, Any]]
+    max_tokens: int
+    effort: str | None = None
+
+
+class ModelReply(msgspec.Struct, frozen=True):
+    """A whole reply; `content` are the API's content blocks, unknown types included."""
+
+    message_id: str
+    content: list[dict[str, Any]]
+    stop_reason: str
+    usage: Usage
+    model: str
+    latency_ms: int = 0
+
+
+class Model(Protocol):
+    """One try of one call; retries are the agent's."""
+
+    def send(self, request: ModelRequest, *, timeout_s: float) -> ModelReply:
+        """Raises `ModelUnavailable`, `StreamDropped`, `ModelDenied` or `ModelRejected`."""
+        ...
+
+
+ModelFactory = Callable[[Context], Model]
+
+
+class Prices(Protocol):
+    """What tokens cost, in whole micro-dollars, rounded up."""
+
+    def cost(self, model: str, usage: Usage) -> int: ...  # UnpricedModel
+    def worst_case(self, model: str, input_tokens: int, max_tokens: int) -> int: ...
+    def affordable_tokens(self, model: str, input_tokens: int, budget: int) -> int:
+        """The largest `max_tokens` whose worst case fits `budget`; 0 when none does."""
+        ...
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A secret that was detected; never holds the secret itself."""
+
+    kind: str
+    line: int
+
+
+class SecretScanner(Protocol):
+    def find(self, text: str) -> list[Finding]: ...
+    def redact(self, text: str) -> str: ...  # secrets replaced by «redacted:kind»
+
+
+class Progress(Protocol):
+    """Hears of events as they are appended, for live displays; must never raise."""
+
+    def __call__(self, stream: str, events: Iterable[Envelope]) -> None: ...

@@ -1,0 +1,1 @@
+"""The decider: events, state, decide, money, placement."""

@@ -1,0 +1,390 @@
+"""The vocabulary: every event of a run stream and of an attempt stream, past tense, money in micro-dollars."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from fanfold.run.attempt import CheckResult, Exit, Purpose, Usage
+
+
+class EventData(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all event payloads; the event's type is the class name in snake_case."""
+
+    @classmethod
+    def event_type(cls) -> str:
+        return _TYPES[cls]
+
+
+class TaskSpec(msgspec.Struct, frozen=True):
+    """A task as admitted: `line` is the line of its mark, `done` is true where the plan had ticked it."""
+
+    id: str
+    title: str
+    phase: str
+    kind: str
+    state: str
+    line: int
+    text: str = ""
+
+
+class UnitSpec(msgspec.Struct, frozen=True):
+    """What one attempt works on. `kind` is work, check, bookkeeping or gate; `order` is plan order.
+
+    `covers` are the units a gate judges: a reject reopens them.
+    """
+
+    id: str
+    tasks: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    kind: str = "work"
+    order: int = 0
+    title: str = ""
+    writes: tuple[str, ...] | None = None
+    role: str = "implementer"
+    covers: tuple[str, ...] = ()
+    minutes: float = 5.0
+
+
+class CheckSpec(msgspec.Struct, frozen=True):
+    """A command that must exit 0 on the merged tree."""
+
+    command: str
+    required: bool = True
+    timeout_s: float = 600.0
+
+
+class RunLimits(msgspec.Struct, frozen=True):
+    """Bounds of a run; money in micro-dollars. `attempts` counts tries of a unit that failed by themselves."""
+
+    cap: int
+    slice: int = 1_000_000
+    concurrency: int = 8
+    wave: int = 100
+    attempts: int = 2
+    steps: int = 100
+    minutes: float = 60.0
+    command_s: float = 60.0
+    backoff_s: float = 2.0
+
+
+class RunOptions(msgspec.Struct, frozen=True):
+    """How the user asked for the run."""
+
+    engine: str = "local"
+    gates: str = "ask"
+    candidates: int = 1
+    model: str = ""
+    unit: str = "auto"
+    parallel: str = "declared"
+    sandbox: bool = True
+    only: tuple[str, ...] = ()
+
+
+class RunRequested(EventData):
+    run_id: str
+    plan: str
+    plan_sha256: str
+    base: str
+    options: RunOptions = RunOptions()
+
+
+class RunQueued(EventData):
+    reason: str
+
+
+class RunRejected(EventData):
+    reason: str
+
+
+class RunAdmitted(EventData):
+    """From here on the run can be decided: the graph, the money, the checks."""
+
+    base_tree: str
+    units: tuple[UnitSpec, ...]
+    tasks: tuple[TaskSpec, ...]
+    limits: RunLimits
+    checks: tuple[CheckSpec, ...] = ()
+    options: RunOptions = RunOptions()
+    control_files: tuple[str, ...] = ()
+
+
+class RunResumed(EventData):
+    """A new generation drives the run; `cap` where it was raised."""
+
+    generation: int
+    cap: int | None = None
+
+
+class AttemptDispatched(EventData):
+    """Reserves `slice`. `base_tree` is the run's merged tree when the wave began."""
+
+    attempt: str
+    unit: str
+    number: int
+    role: str
+    purpose: Purpose
+    placement: str
+    slice: int
+    base_tree: str
+    generation: int
+    continues: str | None = None
+    hint: str = ""
+    delay_s: float = 0.0
+
+
+class AttemptFinished(EventData):
+    """Settles the slice with what was really spent. `tree` is the attempt's final tree."""
+
+    attempt: str
+    unit: str
+    outcome: Exit
+    cost: int
+    tree: str = ""
+    epoch: int = 0
+    patch: str | None = None
+    choice: str | None = None
+    detail: str = ""
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """A patch that is in the tree; `tree` is the run's tree right after it."""
+
+    attempt: str
+    unit: str
+    tree: str
+    resolved_by: str = "git"
+
+
+class MergeCompleted(EventData):
+    """One fold: `applied` in plan order; everything else of the batch was rejected or conflicted before it."""
+
+    seq: int
+    base_tree: str
+    tree: str
+    applied: tuple[Applied, ...]
+    dropped_paths: tuple[str, ...] = ()
+
+
+class PatchRejected(EventData):
+    attempt: str
+    unit: str
+    reason: str
+    path: str | None = None
+
+
+class ConflictFound(EventData):
+    attempt: str
+    unit: str
+    paths: tuple[str, ...]
+    tree: str
+
+
+class VerificationPassed(EventData):
+    """The checks are green on `tree`, or only as red as they were on the base."""
+
+    seq: int
+    tree: str
+    checks: tuple[CheckResult, ...]
+    baseline: bool = False
+
+
+class VerificationFailed(EventData):
+    seq: int
+    tree: str
+    checks: tuple[CheckResult, ...]
+    baseline: bool = False
+
+
+class PatchBlamed(EventData):
+    """The first patch whose prefix is red; `good_tree` is the green tree right before it."""
+
+    seq: int
+    attempt: str
+    unit: str
+    good_tree: str
+    checks: tuple[CheckResult, ...]
+    runs: int = 0
+
+
+class ApprovalRequested(EventData):
+    """A person must look at `from_tree`..`tree`."""
+
+    gate: str
+    tree: str
+    from_tree: str
+
+
+class ApprovalGranted(EventData):
+    gate: str
+    by: str = ""
+
+
+class ApprovalDenied(EventData):
+    gate: str
+    reason: str
+    by: str = ""
+
+
+class BudgetWarned(EventData):
+    spent: int
+    cap: int
+
+
+class BudgetExhausted(EventData):
+    """Nothing new can start: `units` were ready and could not be paid for."""
+
+    spent: int
+    cap: int
+    units: tuple[str, ...] = ()
+
+
+class CancelRequested(EventData):
+    by: str = ""
+
+
+class PlanWrittenBack(EventData):
+    """The result as commits; `commits` maps task ids to commits on `branch`, `tree` is that of its tip."""
+
+    branch: str
+    tip: str
+    tree: str
+    merged_tree: str
+    commits: dict[str, str]
+    changed: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
+
+
+class RunCompleted(EventData):
+    verified: bool
+
+
+class RunIncomplete(EventData):
+    verified: bool
+
+
+class RunFailed(EventData):
+    reason: str
+    verified: bool = False
+
+
+class RunCancelled(EventData):
+    verified: bool = False
+
+
+class AttemptClaimed(EventData):
+    epoch: int
+    generation: int
+    holder: str
+
+
+class ModelCallStarted(EventData):
+    """Appended before the request is sent: without its `model_called` the call counts as `worst_case`."""
+
+    call: int
+    model: str
+    worst_case: int
+    max_tokens: int
+
+
+class ModelCalled(EventData):
+    call: int
+    message_id: str
+    usage: Usage
+    cost: int
+    latency_ms: int
+    stop_reason: str | None = None
+    retries: int = 0
+    error: str | None = None
+
+
+class ToolCalled(EventData):
+    name: str
+    allowed: bool
+    why: str
+    arguments: str
+    result: str
+    ok: bool
+    duration_ms: int
+    read: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+
+
+class LoopNudged(EventData):
+    signal: str
+    count: int
+
+
+class LoopStopped(EventData):
+    signal: str
+    count: int
+
+
+class PatchProduced(EventData):
+    key: str
+    sha256: str
+    tree: str
+    paths: tuple[str, ...]
+
+
+class AttemptEnded(EventData):
+    outcome: Exit
+    cost: int
+    detail: str = ""
+    choice: str | None = None
+
+
+def _snake(name: str) -> str:
+    return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")
+
+
+_TYPES: dict[type[EventData], str] = {c: _snake(c.__name__) for c in EventData.__subclasses__()}
+BY_TYPE: dict[str, type[EventData]] = {name: c for c, name in _TYPES.items()}
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a log, in the workspace's own vocabulary; `version` is gapless per stream, from 1."""
+
+    event_id: str
+    event_type: str
+    timestamp: datetime
+    project: str
+    stream: str
+    version: int
+    schema: int = 1
+    actor: str = "fanfold"
+    data: dict[str, Any]
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """A typed event with its place in the stream and its time; what the folds work on."""
+
+    version: int
+    timestamp: datetime
+    data: EventData
+
+
+def run_stream(run_id: str) -> str:
+    return f"run/{run_id}"
+
+
+def attempt_stream(run_id: str, attempt: str) -> str:
+    return f"run/{run_id}/attempt/{attempt}"
+
+
+def payload(data: EventData) -> dict[str, Any]:
+    """The event's data as plain JSON values."""
+    return msgspec.to_builtins(data)
+
+
+def recorded(envelope: Envelope) -> Recorded | None:
+    """The typed event; None for a type that this version does not know (a foreign event in a shared log).
+
+    Raises `msgspec.ValidationError` where the data does not fit its type.
+    """
+    kind = BY_TYPE.get(envelope.event_type)
+    if kind is None:
+        return None
+    return Recorded(envelope.version, envelope.timestamp, msgspec.convert(envelope.data, kind))
