@@ -1,0 +1,1 @@
+"""The cloud side as code: stacks, constructs and their settings."""
