@@ -1,6 +1,7 @@
 """Every error that fanfold raises on purpose, in one tree.
 
-`FanfoldError` and its children carry one clear line for a person in `str(error)`, and `exit_code`, the code the
+`FanfoldError` and its children carry one clear line for a person in `str(error)`, and `exit_code`,
+the code the
 command line ends with when the error reaches it.
 """
 
@@ -38,7 +39,8 @@ class InvalidRepository(UserError):
 class InvalidPatch(FanfoldError):
     """Bytes that are not a git patch, or a patch the gate refuses.
 
-    `code` is machine-readable (`not_a_patch`, `path_escape`, …), `path` the file it concerns, if any.
+    `code` is machine-readable (`not_a_patch`, `path_escape`, …), `path` the file it concerns, if
+    any.
     """
 
     def __init__(self, code: str, detail: str, path: str | None = None) -> None:
@@ -109,10 +111,13 @@ class ModelError(FanfoldError):
 class ModelUnavailable(ModelError):
     """The API is overloaded, throttles or fails (429, 529, 5xx, no connection): try again.
 
-    `retry_after` in seconds where the API said so; `billed` when the call may have been billed all the same.
+    `retry_after` in seconds where the API said so; `billed` when the call may have been billed all
+    the same.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None, billed: bool = False) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, billed: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after, self.billed = retry_after, billed
 

@@ -1,15 +1,21 @@
-"""The ports: small Protocols between the core and the outside. Adapters and fakes pass one suite per port."""
+"""The ports: small Protocols between the core and the outside.
+
+Adapters and fakes pass one suite per port.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from fanfold.run.attempt import Context, Usage
-from fanfold.run.events import Envelope, EventData
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from fanfold.run.events import Envelope, EventData
 
 
 class Clock(Protocol):
@@ -33,7 +39,10 @@ class EventStore(Protocol):
         ...
 
     def read(self, stream: str, after: int = 0) -> list[Envelope]:
-        """The stream's events with a version above `after`, consistently; an unknown stream is empty."""
+        """The stream's events with a version above `after`, consistently.
+
+        An unknown stream is empty.
+        """
         ...
 
     def streams(self, prefix: str = "") -> list[str]:
@@ -63,7 +72,8 @@ class Lease(Protocol):
     def acquire(self, name: str, holder: str, ttl_s: float) -> int:
         """Gives the epoch: 1 for the first owner ever, one more for each later one.
 
-        Raises `LeaseHeld` while another live holder has it. A holder whose process is gone has expired.
+        Raises `LeaseHeld` while another live holder has it. A holder whose process is gone has
+        expired.
         """
         ...
 
@@ -85,14 +95,19 @@ class CommandResult(msgspec.Struct, frozen=True):
 
 
 class Workspace(Protocol):
-    """One attempt's files, over a base tree. Paths are relative, `/`-separated, checked by the policy before."""
+    """One attempt's files, over a base tree.
+
+    Paths are relative, `/`-separated, checked by the policy before.
+    """
 
     @property
     def has_shell(self) -> bool: ...
-    def files(self) -> list[str]: ...  # sorted paths of all files as they are now, ignored ones left out
+    # sorted paths of all files as they are now, ignored ones left out
+    def files(self) -> list[str]: ...
     def read(self, path: str) -> bytes: ...  # WorkspaceError
     def write(self, path: str, data: bytes) -> None: ...  # WorkspaceError; keeps an executable bit
-    def run(self, command: str, timeout_s: float) -> CommandResult: ...  # WorkspaceError without a shell
+    # WorkspaceError without a shell
+    def run(self, command: str, timeout_s: float) -> CommandResult: ...
     def tree(self) -> str: ...  # writes the files as they are now as a git tree
     def close(self) -> None: ...
 

@@ -42,7 +42,10 @@ class Exit(StrEnum):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens of one model call, or a sum of calls, by usage class (each token is in exactly one class)."""
+    """Tokens of one model call, or a sum of calls.
+
+    By usage class (each token is in exactly one class).
+    """
 
     input: int = 0
     output: int = 0
@@ -93,7 +96,10 @@ class Predecessor(msgspec.Struct, frozen=True):
 
 
 class ConflictFile(msgspec.Struct, frozen=True):
-    """A conflicted path with its three sides (None: the side has no such file) and a diff3 rendering."""
+    """A conflicted path with its three sides (None.
+
+    The side has no such file) and a diff3 rendering.
+    """
 
     path: str
     base: str | None

@@ -1,4 +1,7 @@
-"""The vocabulary: every event of a run stream and of an attempt stream, past tense, money in micro-dollars."""
+"""The vocabulary.
+
+Every event of a run stream and of an attempt stream, past tense, money in micro-dollars.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import msgspec
 from fanfold.run.attempt import CheckResult, Exit, Purpose, Usage
 
 
-class EventData(msgspec.Struct, frozen=True, kw_only=True):
+class EventData(msgspec.Struct, frozen=True):
     """Base of all event payloads; the event's type is the class name in snake_case."""
 
     @classmethod
@@ -19,7 +22,10 @@ class EventData(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskSpec(msgspec.Struct, frozen=True):
-    """A task as admitted: `line` is the line of its mark, `done` is true where the plan had ticked it."""
+    """A task as admitted.
+
+    `line` is the line of its mark, `done` is true where the plan had ticked it.
+    """
 
     id: str
     title: str
@@ -57,7 +63,10 @@ class CheckSpec(msgspec.Struct, frozen=True):
 
 
 class RunLimits(msgspec.Struct, frozen=True):
-    """Bounds of a run; money in micro-dollars. `attempts` counts tries of a unit that failed by themselves."""
+    """Bounds of a run; money in micro-dollars.
+
+    `attempts` counts tries of a unit that failed by themselves.
+    """
 
     cap: int
     slice: int = 1_000_000
@@ -83,7 +92,7 @@ class RunOptions(msgspec.Struct, frozen=True):
     only: tuple[str, ...] = ()
 
 
-class RunRequested(EventData):
+class RunRequested(EventData, frozen=True):
     run_id: str
     plan: str
     plan_sha256: str
@@ -91,15 +100,15 @@ class RunRequested(EventData):
     options: RunOptions = RunOptions()
 
 
-class RunQueued(EventData):
+class RunQueued(EventData, frozen=True):
     reason: str
 
 
-class RunRejected(EventData):
+class RunRejected(EventData, frozen=True):
     reason: str
 
 
-class RunAdmitted(EventData):
+class RunAdmitted(EventData, frozen=True):
     """From here on the run can be decided: the graph, the money, the checks."""
 
     base_tree: str
@@ -111,14 +120,14 @@ class RunAdmitted(EventData):
     control_files: tuple[str, ...] = ()
 
 
-class RunResumed(EventData):
+class RunResumed(EventData, frozen=True):
     """A new generation drives the run; `cap` where it was raised."""
 
     generation: int
     cap: int | None = None
 
 
-class AttemptDispatched(EventData):
+class AttemptDispatched(EventData, frozen=True):
     """Reserves `slice`. `base_tree` is the run's merged tree when the wave began."""
 
     attempt: str
@@ -135,7 +144,7 @@ class AttemptDispatched(EventData):
     delay_s: float = 0.0
 
 
-class AttemptFinished(EventData):
+class AttemptFinished(EventData, frozen=True):
     """Settles the slice with what was really spent. `tree` is the attempt's final tree."""
 
     attempt: str
@@ -158,8 +167,11 @@ class Applied(msgspec.Struct, frozen=True):
     resolved_by: str = "git"
 
 
-class MergeCompleted(EventData):
-    """One fold: `applied` in plan order; everything else of the batch was rejected or conflicted before it."""
+class MergeCompleted(EventData, frozen=True):
+    """One fold: `applied` in plan order.
+
+    Everything else of the batch was rejected or conflicted before it.
+    """
 
     seq: int
     base_tree: str
@@ -168,21 +180,21 @@ class MergeCompleted(EventData):
     dropped_paths: tuple[str, ...] = ()
 
 
-class PatchRejected(EventData):
+class PatchRejected(EventData, frozen=True):
     attempt: str
     unit: str
     reason: str
     path: str | None = None
 
 
-class ConflictFound(EventData):
+class ConflictFound(EventData, frozen=True):
     attempt: str
     unit: str
     paths: tuple[str, ...]
     tree: str
 
 
-class VerificationPassed(EventData):
+class VerificationPassed(EventData, frozen=True):
     """The checks are green on `tree`, or only as red as they were on the base."""
 
     seq: int
@@ -191,14 +203,14 @@ class VerificationPassed(EventData):
     baseline: bool = False
 
 
-class VerificationFailed(EventData):
+class VerificationFailed(EventData, frozen=True):
     seq: int
     tree: str
     checks: tuple[CheckResult, ...]
     baseline: bool = False
 
 
-class PatchBlamed(EventData):
+class PatchBlamed(EventData, frozen=True):
     """The first patch whose prefix is red; `good_tree` is the green tree right before it."""
 
     seq: int
@@ -209,7 +221,7 @@ class PatchBlamed(EventData):
     runs: int = 0
 
 
-class ApprovalRequested(EventData):
+class ApprovalRequested(EventData, frozen=True):
     """A person must look at `from_tree`..`tree`."""
 
     gate: str
@@ -217,23 +229,23 @@ class ApprovalRequested(EventData):
     from_tree: str
 
 
-class ApprovalGranted(EventData):
+class ApprovalGranted(EventData, frozen=True):
     gate: str
     by: str = ""
 
 
-class ApprovalDenied(EventData):
+class ApprovalDenied(EventData, frozen=True):
     gate: str
     reason: str
     by: str = ""
 
 
-class BudgetWarned(EventData):
+class BudgetWarned(EventData, frozen=True):
     spent: int
     cap: int
 
 
-class BudgetExhausted(EventData):
+class BudgetExhausted(EventData, frozen=True):
     """Nothing new can start: `units` were ready and could not be paid for."""
 
     spent: int
@@ -241,47 +253,54 @@ class BudgetExhausted(EventData):
     units: tuple[str, ...] = ()
 
 
-class CancelRequested(EventData):
+class CancelRequested(EventData, frozen=True):
     by: str = ""
 
 
-class PlanWrittenBack(EventData):
-    """The result as commits; `commits` maps task ids to commits on `branch`, `tree` is that of its tip."""
+class PlanWrittenBack(EventData, frozen=True):
+    """The result as commits.
+
+    `commits` maps task ids to commits on `branch`, `tree` is that of its tip.
+    """
 
     branch: str
     tip: str
     tree: str
     merged_tree: str
     commits: dict[str, str]
+    done: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     vanished: tuple[str, ...] = ()
 
 
-class RunCompleted(EventData):
+class RunCompleted(EventData, frozen=True):
     verified: bool
 
 
-class RunIncomplete(EventData):
+class RunIncomplete(EventData, frozen=True):
     verified: bool
 
 
-class RunFailed(EventData):
+class RunFailed(EventData, frozen=True):
     reason: str
     verified: bool = False
 
 
-class RunCancelled(EventData):
+class RunCancelled(EventData, frozen=True):
     verified: bool = False
 
 
-class AttemptClaimed(EventData):
+class AttemptClaimed(EventData, frozen=True):
     epoch: int
     generation: int
     holder: str
 
 
-class ModelCallStarted(EventData):
-    """Appended before the request is sent: without its `model_called` the call counts as `worst_case`."""
+class ModelCallStarted(EventData, frozen=True):
+    """Appended before the request is sent.
+
+    Without its `model_called` the call counts as `worst_case`.
+    """
 
     call: int
     model: str
@@ -289,7 +308,7 @@ class ModelCallStarted(EventData):
     max_tokens: int
 
 
-class ModelCalled(EventData):
+class ModelCalled(EventData, frozen=True):
     call: int
     message_id: str
     usage: Usage
@@ -300,7 +319,7 @@ class ModelCalled(EventData):
     error: str | None = None
 
 
-class ToolCalled(EventData):
+class ToolCalled(EventData, frozen=True):
     name: str
     allowed: bool
     why: str
@@ -312,24 +331,24 @@ class ToolCalled(EventData):
     written: tuple[str, ...] = ()
 
 
-class LoopNudged(EventData):
+class LoopNudged(EventData, frozen=True):
     signal: str
     count: int
 
 
-class LoopStopped(EventData):
+class LoopStopped(EventData, frozen=True):
     signal: str
     count: int
 
 
-class PatchProduced(EventData):
+class PatchProduced(EventData, frozen=True):
     key: str
     sha256: str
     tree: str
     paths: tuple[str, ...]
 
 
-class AttemptEnded(EventData):
+class AttemptEnded(EventData, frozen=True):
     outcome: Exit
     cost: int
     detail: str = ""
@@ -345,7 +364,10 @@ BY_TYPE: dict[str, type[EventData]] = {name: c for c, name in _TYPES.items()}
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a log, in the workspace's own vocabulary; `version` is gapless per stream, from 1."""
+    """One line of a log, in the workspace's own vocabulary.
+
+    `version` is gapless per stream, from 1.
+    """
 
     event_id: str
     event_type: str
@@ -380,7 +402,9 @@ def payload(data: EventData) -> dict[str, Any]:
 
 
 def recorded(envelope: Envelope) -> Recorded | None:
-    """The typed event; None for a type that this version does not know (a foreign event in a shared log).
+    """The typed event.
+
+    None for a type that this version does not know (a foreign event in a shared log).
 
     Raises `msgspec.ValidationError` where the data does not fit its type.
     """

@@ -1,0 +1,196 @@
+"""The run as its events tell it: what `evolve` folds and `decide` reads. Money in micro-dollars."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from fanfold.run.attempt import CheckResult, Exit, Purpose
+from fanfold.run.events import (
+    Applied,
+    AttemptDispatched,
+    CheckSpec,
+    PlanWrittenBack,
+    RunLimits,
+    RunOptions,
+    TaskSpec,
+    UnitSpec,
+)
+
+
+class UnitStatus(StrEnum):
+    """Where a unit stands; `patched` has a patch that is not merged yet."""
+
+    OPEN = "open"
+    RUNNING = "running"
+    PATCHED = "patched"
+    MERGED = "merged"
+    DONE = "done"
+    WAITING = "waiting"
+    CONFLICTED = "conflicted"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+PASSED = frozenset({UnitStatus.MERGED, UnitStatus.DONE})
+LOST = frozenset(
+    {UnitStatus.CONFLICTED, UnitStatus.REJECTED, UnitStatus.FAILED, UnitStatus.SKIPPED}
+)
+
+
+class Outcome(StrEnum):
+    """How a run ended, or that it waits for a person."""
+
+    COMPLETED = "completed"
+    INCOMPLETE = "incomplete"
+    WAITING = "waiting"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Try(msgspec.Struct, frozen=True):
+    """One attempt of a unit; `outcome` is None while it is in flight."""
+
+    dispatched: AttemptDispatched
+    outcome: Exit | None = None
+    cost: int = 0
+    tree: str = ""
+    epoch: int = 0
+    patch: str | None = None
+    choice: str | None = None
+    detail: str = ""
+
+    @property
+    def attempt(self) -> str:
+        return self.dispatched.attempt
+
+    @property
+    def purpose(self) -> Purpose:
+        return self.dispatched.purpose
+
+
+class UnitState(msgspec.Struct, frozen=True):
+    """A unit with its tries; `purpose`, `continues`, `hint` and `failures` shape the next one.
+
+    `carrier` is the attempt whose patch stands for the unit.
+    """
+
+    spec: UnitSpec
+    status: UnitStatus = UnitStatus.OPEN
+    tries: tuple[Try, ...] = ()
+    purpose: Purpose = Purpose.WORK
+    failures: int = 0
+    repaired: bool = False
+    escalated: bool = False
+    continues: str | None = None
+    hint: str = ""
+    carrier: str | None = None
+    reason: str | None = None
+
+    @property
+    def in_flight(self) -> tuple[Try, ...]:
+        return tuple(t for t in self.tries if t.outcome is None)
+
+    def try_of(self, attempt: str) -> Try:
+        return next(t for t in self.tries if t.attempt == attempt)
+
+
+class GateState(msgspec.Struct, frozen=True):
+    """A gate that was put before a person: judge `from_tree`..`tree`."""
+
+    tree: str
+    from_tree: str
+    state: str = "waiting"
+    reason: str = ""
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """A tree that may be fallen back to.
+
+    The first `count` applied patches, checks as green as on the base.
+    """
+
+    count: int
+    tree: str
+
+
+class RunState(msgspec.Struct):
+    """The fold of a run stream. Never changed in place by anybody but `evolve`."""
+
+    run_id: str = ""
+    version: int = 0
+    plan: str = ""
+    plan_sha256: str = ""
+    base: str = ""
+    requested_at: datetime | None = None
+    updated_at: datetime | None = None
+    admitted: bool = False
+    rejected: str | None = None
+    outcome: Outcome | None = None
+    failure: str | None = None
+    generation: int = 1
+    options: RunOptions = RunOptions()
+    limits: RunLimits = RunLimits(cap=0)
+    checks: tuple[CheckSpec, ...] = ()
+    tasks: tuple[TaskSpec, ...] = ()
+    control_files: tuple[str, ...] = ()
+    units: dict[str, UnitState] = {}
+    dependents: dict[str, tuple[str, ...]] = {}
+    base_tree: str = ""
+    tree: str = ""
+    applied: tuple[Applied, ...] = ()
+    applied_at: tuple[datetime, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    baseline: tuple[CheckResult, ...] | None = None
+    results: tuple[CheckResult, ...] = ()
+    verified_tree: str | None = None
+    merges: int = 0
+    verifications: int = 0
+    gates: dict[str, GateState] = {}
+    cap: int = 0
+    spent: int = 0
+    reserved: int = 0
+    warned: bool = False
+    cancelled: bool = False
+    written: PlanWrittenBack | None = None
+    dropped_paths: tuple[str, ...] = ()
+
+    @property
+    def available(self) -> int:
+        """What a new slice may still take."""
+        return self.cap - self.spent - self.reserved
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The last tree known to be as green as the base."""
+        return self.checkpoints[-1]
+
+    @property
+    def needs_verification(self) -> bool:
+        return bool(self.checks) and self.tree != self.verified_tree
+
+    @property
+    def kept(self) -> tuple[Applied, ...]:
+        """The applied patches that a result may hold: all, or those up to the last green tree."""
+        return self.applied[: self.checkpoint.count] if self.needs_verification else self.applied
+
+    @property
+    def kept_tree(self) -> str:
+        return self.checkpoint.tree if self.needs_verification else self.tree
+
+    @property
+    def verified(self) -> bool:
+        """Whether there are required checks and all of them are green on the tree that is kept."""
+        required = [r for r in self.results if r.required]
+        return bool(required) and all(r.ok for r in required) and not self.needs_verification
+
+    def passes(self, unit: str) -> bool:
+        """Whether what needs `unit` may start; a deferred gate stops nobody."""
+        status = self.units[unit].status
+        return status in PASSED or (status is UnitStatus.WAITING and self.options.gates == "defer")
+
+    def ready(self, unit: UnitState) -> bool:
+        return unit.status is UnitStatus.OPEN and all(self.passes(n) for n in unit.spec.needs)
