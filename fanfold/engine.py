@@ -1,0 +1,177 @@
+"""The local engine.
+
+A loop over `decide` and the steps, the same loop that the state machine is on AWS.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from fanfold.errors import FanfoldError, LeaseHeld, RunBusy
+from fanfold.run import steps
+from fanfold.run.events import CancelRequested, RunResumed
+from fanfold.run.state import Outcome
+from fanfold.steps.admit import admit
+from fanfold.steps.ask import ask
+from fanfold.steps.attempt import attempt
+from fanfold.steps.decide import advance
+from fanfold.steps.finish import finish, write_result
+from fanfold.steps.journal import Journal
+from fanfold.steps.merge import merge
+from fanfold.steps.verify import verify
+from fanfold.steps.write_back import write_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fanfold.run.events import AttemptDispatched
+    from fanfold.run.state import RunState
+    from fanfold.steps.wiring import Wiring
+
+LEASE_S = 60.0
+RENEW_S = 15.0
+PERFORMERS: dict[type[Any], "Callable[[Journal, Any, Wiring], None]"] = {
+    steps.Merge: merge,
+    steps.Verify: verify,
+    steps.WriteBack: write_back,
+    steps.Finish: finish,
+}
+
+
+class Interrupted(FanfoldError):
+    """Ctrl-C: everything was stopped cleanly, and the run can be resumed."""
+
+    exit_code = 130
+
+
+class LocalEngine:
+    """Drives runs of one project in this process; attempts are threads."""
+
+    def __init__(self, wiring: Wiring, holder: str) -> None:
+        self.wiring, self.holder = wiring, holder
+        self._stop = threading.Event()
+
+    def drive(self, run_id: str) -> RunState:
+        """Take the run as far as it goes: to its end, or to a gate that only a person opens.
+
+        Raises:
+            RunBusy: another process drives this run.
+            Interrupted: Ctrl-C.
+        """
+        journal = Journal(self.wiring.events, run_id)
+        with self._leased(f"run/{run_id}"), self._interruptible():
+            state = journal.refresh()
+            if state.admitted and (state.outcome or any(u.tries for u in state.units.values())):
+                raise RunBusy(f"run {run_id} has begun already; `fanfold resume {run_id}` goes on")
+            return self._loop(journal)
+
+    def resume(self, run_id: str, cap: int | None = None) -> RunState:
+        """Take over a run that stopped, as a new generation; `cap` in micro-dollars raises it.
+
+        Raises:
+            RunBusy: another process drives this run.
+            Interrupted: Ctrl-C.
+        """
+        journal = Journal(self.wiring.events, run_id)
+        with self._leased(f"run/{run_id}"), self._interruptible():
+            state = journal.refresh()
+            journal.append(RunResumed(state.generation + 1, cap))
+            return self._loop(journal)
+
+    def interrupt(self) -> None:
+        """Ask everything to stop cleanly; safe from any thread."""
+        self._stop.set()
+
+    def _loop(self, journal: Journal) -> RunState:
+        while True:
+            step = advance(journal, self.wiring.lease)
+            if isinstance(step, steps.Ended):
+                return journal.state
+            if isinstance(step, steps.Ask) and step.waiting:
+                write_result(journal.state, Outcome.WAITING, self.wiring)
+                return journal.state
+            self._perform(journal, step)
+            if self._stop.is_set():
+                raise Interrupted(
+                    f"run {journal.run_id} was interrupted; "
+                    f"`fanfold resume {journal.run_id}` goes on"
+                )
+
+    def _perform(self, journal: Journal, step: steps.Step) -> None:
+        if isinstance(step, steps.Dispatch):
+            self._dispatch(journal, step.attempts)
+        elif isinstance(step, steps.Ask):
+            ask(journal, step)
+        elif isinstance(step, steps.Admit):
+            admit(journal, self.wiring)
+        else:
+            PERFORMERS[type(step)](journal, step, self.wiring)
+
+    def _dispatch(self, journal: Journal, attempts: tuple[AttemptDispatched, ...]) -> None:
+        """Run a wave; it is over when its last attempt is."""
+        workers = min(len(attempts), journal.state.limits.concurrency)
+        with ThreadPoolExecutor(workers, thread_name_prefix="attempt") as pool:
+            running: set[Future[None]] = {
+                pool.submit(self._attempt, journal, dispatched) for dispatched in attempts
+            }
+            while running:
+                ended, running = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    future.result()
+
+    def _attempt(self, journal: Journal, dispatched: AttemptDispatched) -> None:
+        pause = random.uniform(0.0, dispatched.delay_s)  # noqa: S311
+        if pause and self._stop.wait(pause):
+            return
+        attempt(journal.run_id, dispatched, self.wiring, self.holder, self._stop.is_set)
+
+    @contextmanager
+    def _leased(self, name: str) -> Iterator[None]:
+        """Hold the lease and renew it until the block ends."""
+        try:
+            self.wiring.lease.acquire(name, self.holder, LEASE_S)
+        except LeaseHeld as error:
+            raise RunBusy(f"{name} is driven by {error.holder}; wait for it, or stop it") from None
+        over = threading.Event()
+        renewer = threading.Thread(target=self._renew, args=(name, over), daemon=True)
+        renewer.start()
+        try:
+            yield
+        finally:
+            over.set()
+            renewer.join()
+            self.wiring.lease.release(name, self.holder)
+
+    def _renew(self, name: str, over: threading.Event) -> None:
+        while not over.wait(RENEW_S):
+            self.wiring.lease.renew(name, self.holder, LEASE_S)
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """The first Ctrl-C or SIGTERM stops cleanly, a second one at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(*_: object) -> None:
+            if self._stop.is_set():
+                raise KeyboardInterrupt
+            self._stop.set()
+
+        before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def request_cancel(journal: Journal, by: str) -> RunState:
+    """Ask a run to stop; whoever drives it sees it at its next look."""
+    journal.refresh()
+    return journal.append(CancelRequested(by), actor=by or "user")

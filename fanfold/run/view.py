@@ -1,0 +1,157 @@
+"""Projections of a run for people and scripts: the object that `run --json` prints, and what to type next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fanfold.run.money import dollars
+from fanfold.run.state import Outcome, RunState, UnitStatus
+
+if TYPE_CHECKING:
+    from fanfold.run.events import TaskSpec
+    from fanfold.run.state import UnitState
+
+SCHEMA = "fanfold.run/1"
+EXIT_CODES = {
+    Outcome.COMPLETED: 0,
+    Outcome.INCOMPLETE: 1,
+    Outcome.WAITING: 3,
+    Outcome.CANCELLED: 4,
+    Outcome.FAILED: 5,
+}
+ENDED = {
+    UnitStatus.MERGED: "merged",
+    UnitStatus.DONE: "done",
+    UnitStatus.CONFLICTED: "conflicted",
+    UnitStatus.REJECTED: "rejected",
+    UnitStatus.FAILED: "failed",
+    UnitStatus.SKIPPED: "skipped",
+}
+TICKED = {"done": "done", "skipped": "skipped"}
+
+
+def outcome_of(state: RunState) -> Outcome | None:
+    """How the run stands: its end, `waiting` at a gate, or None while it has work to do."""
+    if state.outcome is not None:
+        return state.outcome
+    idle = not any(
+        u.status in (UnitStatus.OPEN, UnitStatus.RUNNING, UnitStatus.PATCHED)
+        and all(state.passes(n) for n in u.spec.needs)
+        for u in state.units.values()
+    )
+    waiting = any(u.status is UnitStatus.WAITING for u in state.units.values())
+    return Outcome.WAITING if waiting and idle else None
+
+
+def exit_code(state: RunState) -> int:
+    """The exit code of `run` and `resume` for this end; a result without green checks is not a 0."""
+    outcome = outcome_of(state)
+    if outcome is None:
+        return 5
+    if outcome is Outcome.COMPLETED and not state.verified and state.applied:
+        return 1
+    return EXIT_CODES[outcome]
+
+
+def run_view(state: RunState, *, interrupted: bool = False) -> dict[str, Any]:
+    """The run as JSON values; money as strings of dollars."""
+    outcome = outcome_of(state)
+    unfinished = "interrupted" if interrupted else "running"
+    return {
+        "schema": SCHEMA,
+        "run": state.run_id,
+        "outcome": outcome.value if outcome else unfinished,
+        "verified": state.verified,
+        "base": state.base,
+        "tree": state.written.tree if state.written else state.base_tree,
+        "branch": state.written.branch if state.written else None,
+        "tasks": [_task(state, task) for task in state.tasks],
+        "checks": [
+            {
+                "command": r.command,
+                "ok": r.ok,
+                "baseline_ok": r.baseline_ok,
+                "required": r.required,
+                "flaky": r.flaky,
+            }
+            for r in state.results
+        ],
+        "gates": [_gate(state, name) for name in _gate_units(state)],
+        "dropped_paths": list(state.dropped_paths),
+        "cost_usd": dollars(state.spent),
+        "cap_usd": dollars(state.cap),
+        "duration_s": _duration(state),
+        "next": next_commands(state),
+    }
+
+
+def next_commands(state: RunState) -> list[str]:
+    """What the user would type next, the likeliest first."""
+    run, outcome = state.run_id, outcome_of(state)
+    if outcome is Outcome.WAITING:
+        gates = [u.spec.id for u in state.units.values() if u.status is UnitStatus.WAITING]
+        asks = [f"fanfold approve {run} {gate}" for gate in gates]
+        return [*asks, f'fanfold reject {run} {gates[0]} --reason "…"', f"fanfold resume {run}"]
+    if outcome is None or outcome in (Outcome.FAILED, Outcome.CANCELLED):
+        return [] if state.rejected else [f"fanfold resume {run}"]
+    commands = [f"fanfold apply {run}"] if state.written else []
+    if outcome is Outcome.INCOMPLETE:
+        lost = [t["id"] for t in (_task(state, s) for s in state.tasks) if t["reason"]]
+        commands += [f"fanfold show {run} {task}" for task in lost[:1]]
+        if any(u.reason == "budget" for u in state.units.values()):
+            commands.append(f"fanfold resume {run} --budget {dollars(2 * state.cap)}")
+    return commands
+
+
+def unit_of(state: RunState, task: str) -> UnitState | None:
+    """The unit that works on `task`; None when the task is not part of the run."""
+    return next((u for u in state.units.values() if task in u.spec.tasks), None)
+
+
+def _task(state: RunState, task: TaskSpec) -> dict[str, Any]:
+    unit = unit_of(state, task.id)
+    first = unit is not None and unit.spec.tasks[0] == task.id
+    status, reason = _status(state, task, unit)
+    return {
+        "id": task.id,
+        "title": task.title,
+        "kind": task.kind,
+        "state": status,
+        "unit": unit.spec.id if unit else None,
+        "attempts": len(unit.tries) if unit else 0,
+        "commit": state.written.commits.get(task.id) if state.written else None,
+        "reason": reason,
+        "cost_usd": dollars(sum(t.cost for t in unit.tries) if unit and first else 0),
+    }
+
+
+def _status(
+    state: RunState, task: TaskSpec, unit: UnitState | None
+) -> tuple[str, str | None]:
+    if unit is None:
+        known = TICKED.get(task.state)
+        return (known, None) if known else ("skipped", "not_selected")
+    if unit.status in ENDED:
+        return ENDED[unit.status], unit.reason
+    if state.outcome is None:
+        return "waiting", None
+    return "skipped", state.failure or state.outcome.value
+
+
+def _gate_units(state: RunState) -> list[str]:
+    return [u.spec.id for u in state.units.values() if u.spec.kind == "gate"]
+
+
+def _gate(state: RunState, name: str) -> dict[str, Any]:
+    asked = state.gates.get(name)
+    return {
+        "id": name,
+        "state": asked.state if asked else "pending",
+        "diff": f"git diff {asked.from_tree} {asked.tree}" if asked else None,
+    }
+
+
+def _duration(state: RunState) -> float:
+    if state.requested_at is None or state.updated_at is None:
+        return 0.0
+    return round((state.updated_at - state.requested_at).total_seconds(), 3)

@@ -1,0 +1,240 @@
+"""Typed settings: `fanfold.toml`, then the environment on top. The only reader of either.
+
+Every field of a section can be set as `FANFOLD_<SECTION>_<FIELD>`, for example
+`FANFOLD_LIMITS_RUN_USD=5`; lists are JSON there.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from fanfold.errors import InvalidSettings
+from fanfold.run.events import CheckSpec
+from fanfold.run.money import from_dollars
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FILE = "fanfold.toml"
+PREFIX = "FANFOLD_"
+
+_S = TypeVar("_S", bound=msgspec.Struct)
+
+
+class Prepare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Commands that set up the environment once per lockfile, and the hosts they may reach."""
+
+    commands: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
+
+
+class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A command that must exit 0; an advisory one (`required = false`) is only shown."""
+
+    command: str
+    required: bool = True
+    timeout_s: float = 600.0
+
+
+class Checks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`unit` checks run on an attempt's tree when it submits, `run` checks on the merged tree."""
+
+    unit: tuple[str | Check, ...] = ()
+    run: tuple[str | Check, ...] = ()
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Hard bounds; `run_usd` is the cap of a run and has no default."""
+
+    run_usd: float | str | None = None
+    attempt_usd: float | str = 1.0
+    concurrency: int = 8
+    attempts: int = 2
+    steps: int = 100
+    minutes: float = 60.0
+    command_s: float = 60.0
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The model that plays the agents. `prices` are dollars per million tokens by usage class."""
+
+    provider: str = "anthropic"
+    name: str = "claude-sonnet-5-5"
+    effort: dict[str, str] = {}
+    roles: dict[str, str] = {}
+    prices: dict[str, dict[str, float]] = {}
+    timeout_s: float = 120.0
+    script: str = ""
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Hosts that commands of an attempt may reach."""
+
+    allow: tuple[str, ...] = ()
+
+
+class ContextRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Globs of files that are never put into a context bundle."""
+
+    deny: tuple[str, ...] = ()
+
+
+class Cloud(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the deployed supervisor lives."""
+
+    profile: str = ""
+    region: str = ""
+    stack: str = "fanfold"
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that can be configured."""
+
+    prepare: Prepare = Prepare()
+    checks: Checks = Checks()
+    limits: Limits = Limits()
+    model: Model = Model()
+    network: Network = Network()
+    context: ContextRules = ContextRules()
+    roles: dict[str, dict[str, Any]] = {}
+    cloud: Cloud = Cloud()
+
+    @property
+    def cap(self) -> int | None:
+        """The configured cap of a run in micro-dollars; None where there is none."""
+        return None if self.limits.run_usd is None else _micros("run_usd", self.limits.run_usd)
+
+    @property
+    def slice(self) -> int:
+        """An attempt's slice in micro-dollars."""
+        return _micros("attempt_usd", self.limits.attempt_usd)
+
+    def run_checks(self, commands: tuple[str, ...] = ()) -> tuple[CheckSpec, ...]:
+        """The run's checks.
+
+        `commands` from the command line where given, else the configured ones.
+        """
+        return tuple(_spec(c) for c in (commands or self.checks.run))
+
+    def unit_checks(self) -> tuple[CheckSpec, ...]:
+        return tuple(_spec(c) for c in self.checks.unit)
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What the model API needs; never printed."""
+
+    api_key: str | None = None
+    base_url: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Credentials(api_key={'set' if self.api_key else None}, base_url={self.base_url!r})"
+
+
+def load(root: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of the repository at `root`.
+
+    Raises:
+        InvalidSettings: naming the file or variable, the place and what belongs there.
+    """
+    environ = environment() if environ is None else environ
+    raw = _read(root / FILE)
+    for section, kind in _sections().items():
+        table = raw.get(section, {})
+        overrides = _overrides(section, kind, environ)
+        if overrides and isinstance(table, dict):
+            raw[section] = {**table, **overrides}
+    settings = _convert(raw, Settings, FILE)
+    _check_amounts(settings)
+    return settings
+
+
+def credentials(environ: Mapping[str, str] | None = None) -> Credentials:
+    """The model API's key and address, as `ANTHROPIC_API_KEY` and `ANTHROPIC_BASE_URL` say."""
+    environ = environment() if environ is None else environ
+    return Credentials(
+        environ.get("ANTHROPIC_API_KEY") or environ.get("ANTHROPIC_AUTH_TOKEN") or None,
+        environ.get("ANTHROPIC_BASE_URL") or None,
+    )
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment."""
+    return os.environ  # noqa: TID251
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError as error:
+        raise InvalidSettings(f"{path.name}: not UTF-8 at byte {error.start}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidSettings(f"{path.name}: {error}") from None
+    except OSError as error:
+        raise InvalidSettings(f"{path.name} cannot be read: {error.strerror}") from None
+
+
+def _sections() -> dict[str, type[msgspec.Struct]]:
+    return {
+        "prepare": Prepare,
+        "checks": Checks,
+        "limits": Limits,
+        "model": Model,
+        "network": Network,
+        "context": ContextRules,
+        "cloud": Cloud,
+    }
+
+
+def _overrides(
+    section: str, kind: type[msgspec.Struct], environ: Mapping[str, str]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        key = f"{PREFIX}{section}_{field.name}".upper()
+        if key in environ:
+            found[field.name] = _convert(_value(environ[key], field.type), field.type, key)
+    return found
+
+
+def _value(text: str, kind: Any) -> Any:
+    if kind is str:
+        return text
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+def _convert(value: Any, kind: type[_S] | Any, source: str) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidSettings(f"{source}: {error}") from None
+
+
+def _spec(check: str | Check) -> CheckSpec:
+    if isinstance(check, str):
+        return CheckSpec(check)
+    return CheckSpec(check.command, check.required, check.timeout_s)
+
+
+def _micros(field: str, value: float | str) -> int:
+    try:
+        return from_dollars(str(value))
+    except ValueError as error:
+        raise InvalidSettings(f"{FILE}: limits.{field}: {error}") from None
+
+
+def _check_amounts(settings: Settings) -> None:
+    _ = settings.cap, settings.slice
+    limits = settings.limits
+    for name in ("concurrency", "attempts", "steps", "minutes", "command_s"):
+        if getattr(limits, name) <= 0:
+            raise InvalidSettings(f"{FILE}: limits.{name} must be above 0")

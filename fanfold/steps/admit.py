@@ -1,0 +1,90 @@
+"""Admit: parse the plan, build its graph, and record what the run is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanfold.errors import InvalidPlan
+from fanfold.plan import formats
+from fanfold.plan.control import asks_for_control, control_files
+from fanfold.plan.graph import build
+from fanfold.run.events import RunAdmitted, RunRejected, TaskSpec, UnitSpec
+from fanfold.steps.request import load_plan, load_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fanfold.plan.model import Plan, Unit
+    from fanfold.steps.journal import Journal
+    from fanfold.steps.request import Request
+    from fanfold.steps.wiring import Wiring
+
+
+def admit(journal: Journal, wiring: Wiring) -> None:
+    """Append `run_admitted`, or `run_rejected` for a plan that cannot run."""
+    request = load_request(wiring.artifacts, journal.run_id)
+    try:
+        plan = formats.parse(load_plan(wiring.artifacts, request), request.plan_path)
+        admitted = admission(plan, request)
+    except InvalidPlan as error:
+        journal.append(RunRejected(str(error)))
+        return
+    journal.append(admitted)
+
+
+def admission(plan: Plan, request: Request) -> RunAdmitted:
+    """What the run is made of.
+
+    Raises:
+        InvalidPlan: a cycle, a reference to nothing, or `only` naming no open task.
+    """
+    graph = build(plan, unit=request.options.unit, parallel=request.options.parallel)
+    units = _chosen(graph.units, plan, request)
+    names = {u.id for u in units}
+    titles = {t.id: t.title for t in plan.tasks}
+    specs = tuple(
+        UnitSpec(
+            id=unit.id,
+            tasks=unit.tasks,
+            needs=tuple(n for n in unit.needs if n in names),
+            kind=_kind(unit, plan),
+            order=order,
+            title="; ".join(titles[t] for t in unit.tasks),
+            writes=unit.writes,
+            role=unit.role,
+            covers=tuple(c for c in unit.covers if c in names),
+            minutes=unit.minutes,
+        )
+        for order, unit in enumerate(units)
+    )
+    return RunAdmitted(
+        base_tree=request.base_tree,
+        units=specs,
+        tasks=tuple(
+            TaskSpec(t.id, t.title, t.phase, t.kind.value, t.state.value, t.line)
+            for t in plan.tasks
+        ),
+        limits=request.limits,
+        checks=request.checks,
+        options=request.options,
+        control_files=control_files(request.plan_path),
+    )
+
+
+def _chosen(units: Iterable[Unit], plan: Plan, request: Request) -> list[Unit]:
+    only = set(request.options.only)
+    units = list(units)
+    if not only:
+        return units
+    unknown = only - {t.id for t in plan.tasks}
+    if unknown:
+        raise InvalidPlan(plan.path, 0, f"no task {sorted(unknown)[0]!r}")
+    return [u for u in units if only & set(u.tasks)]
+
+
+def _kind(unit: Unit, plan: Plan) -> str:
+    """A task that asks for a control file or the workflow itself is held for a person."""
+    tasks = {t.id: t for t in plan.tasks}
+    if any(asks_for_control(tasks[t]) for t in unit.tasks):
+        return "gate"
+    return unit.kind.value

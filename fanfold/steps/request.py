@@ -1,0 +1,91 @@
+"""The request: everything a run needs to know, written once before its first event."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fanfold.errors import ArtifactMissing
+from fanfold.run.artifacts import run_file
+from fanfold.run.events import CheckSpec, RunLimits, RunOptions, RunRequested, run_stream
+
+if TYPE_CHECKING:
+    from fanfold.ports import ArtifactStore, EventStore
+
+MANIFEST = "base.json"
+PLAN = "plan.md"
+
+
+class Request(msgspec.Struct, frozen=True):
+    """`base.json`: the base a run starts from and how it was asked for; `author` signs its commits.
+
+    `models` and `efforts` are keyed by role, "" for the default.
+    """
+
+    run_id: str
+    project: str
+    plan_path: str
+    plan_sha256: str
+    base: str
+    base_tree: str
+    branch: str
+    author: tuple[str, str]
+    limits: RunLimits
+    options: RunOptions = RunOptions()
+    checks: tuple[CheckSpec, ...] = ()
+    unit_checks: tuple[CheckSpec, ...] = ()
+    models: dict[str, str] = {}
+    efforts: dict[str, str] = {}
+    context_deny: tuple[str, ...] = ()
+    left_out: int = 0
+    dirty: bool = False
+
+    def model_for(self, role: str) -> str:
+        return self.options.model or self.models.get(role) or self.models[""]
+
+    def effort_for(self, role: str) -> str | None:
+        return self.efforts.get(role) or self.efforts.get("")
+
+
+def run_identity(project: str, branch: str, base: str, plan_sha256: str, nonce: str = "") -> str:
+    """The run's name: however often and from wherever the same thing is asked for, one run."""
+    text = "\0".join((project, branch, base, plan_sha256, nonce))
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def submit(events: EventStore, artifacts: ArtifactStore, request: Request, plan: bytes) -> None:
+    """Write plan and manifest, then the event that makes the run exist."""
+    artifacts.put(run_file(request.run_id, PLAN), plan)
+    artifacts.put(run_file(request.run_id, MANIFEST), msgspec.json.encode(request))
+    events.append(
+        run_stream(request.run_id),
+        0,
+        [
+            RunRequested(
+                run_id=request.run_id,
+                plan=request.plan_path,
+                plan_sha256=request.plan_sha256,
+                base=request.base,
+                options=request.options,
+            )
+        ],
+    )
+
+
+def load_request(artifacts: ArtifactStore, run_id: str) -> Request:
+    """The manifest of a run.
+
+    Raises:
+        ArtifactMissing: the run was never submitted, or its artifacts were removed.
+    """
+    return msgspec.json.decode(artifacts.get(run_file(run_id, MANIFEST)), type=Request)
+
+
+def load_plan(artifacts: ArtifactStore, request: Request) -> bytes:
+    """The plan as it was when the run was asked for, checked against its digest."""
+    try:
+        return artifacts.get(run_file(request.run_id, PLAN), request.plan_sha256)
+    except ArtifactMissing as error:
+        raise ArtifactMissing(f"run {request.run_id}: its plan is gone ({error})") from None

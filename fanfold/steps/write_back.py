@@ -1,0 +1,199 @@
+"""Write back.
+
+The kept patches as commits on the run's branch, then the plan's marks in commits of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fanfold.plan import formats
+from fanfold.plan.model import Mark, TaskState
+from fanfold.plan.write_back import reconcile, splice
+from fanfold.run.artifacts import attempt_file, result_file
+from fanfold.run.attempt import Report
+from fanfold.run.decide import done_units
+from fanfold.run.events import PlanWrittenBack
+from fanfold.run.money import dollars
+from fanfold.steps.request import load_plan, load_request
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from fanfold.plan.model import Phase, Plan
+    from fanfold.run.events import Applied
+    from fanfold.run.state import RunState
+    from fanfold.run.steps import WriteBack
+    from fanfold.steps.journal import Journal
+    from fanfold.steps.request import Request
+    from fanfold.steps.wiring import Wiring
+
+SHORT = 7
+FINISHED = frozenset({TaskState.DONE, TaskState.SKIPPED})
+
+
+def branch_of(run_id: str) -> str:
+    """The branch that holds a run's result."""
+    return f"fanfold/{run_id}"
+
+
+def write_back(journal: Journal, step: WriteBack, wiring: Wiring) -> None:
+    """Build the branch anew from the base, move it, and append `plan_written_back`.
+
+    Dates come from the events, so the same log gives the same commits.
+    """
+    request = load_request(wiring.artifacts, journal.run_id)
+    writer = _Writer(journal.state, request, wiring)
+    writer.commit_work()
+    writer.commit_plan()
+    branch = branch_of(journal.run_id)
+    wiring.repository.set_ref(f"refs/heads/{branch}", writer.tip)
+    wiring.artifacts.put(result_file(journal.run_id, "plan.md"), writer.plan)
+    journal.append(
+        PlanWrittenBack(
+            branch=branch,
+            tip=writer.tip,
+            tree=writer.tree,
+            merged_tree=step.tree,
+            commits=writer.commits,
+            done=done_units(journal.state),
+            changed=writer.changed,
+            vanished=writer.vanished,
+        )
+    )
+
+
+@dataclass
+class _Writer:
+    """The branch while it grows from the base; `plan` is the plan with the marks made so far."""
+
+    state: RunState
+    request: Request
+    wiring: Wiring
+    tip: str = ""
+    tree: str = ""
+    plan: bytes = b""
+    commits: dict[str, str] = field(default_factory=dict[str, str])
+    changed: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.tip, self.tree = self.request.base, self.request.base_tree
+        if self.request.dirty:
+            self._commit(self.tree, "fanfold: the work that was not committed yet", self._start)
+
+    @property
+    def _start(self) -> datetime:
+        if self.state.requested_at is None:
+            raise ValueError("a run without its request cannot be written back")
+        return self.state.requested_at
+
+    @property
+    def _end(self) -> datetime:
+        kept = len(self.state.kept)
+        return self.state.applied_at[kept - 1] if kept else self._start
+
+    def commit_work(self) -> None:
+        """One commit a unit, in the order in which the patches were merged."""
+        for entry, when in zip(self.state.kept, self.state.applied_at, strict=False):
+            unit = self.state.units[entry.unit]
+            report = self._report(entry)
+            commit = self._commit(entry.tree, self._message(entry), when)
+            self._note(commit, _task_note(unit.spec.title, report), when)
+            self.commits |= dict.fromkeys(unit.spec.tasks, commit)
+
+    def commit_plan(self) -> None:
+        """The marks, in Conductor's own message shapes; only marks, SHAs and checkpoints change."""
+        then = formats.parse(load_plan(self.wiring.artifacts, self.request), self.request.plan_path)
+        tracked = self.wiring.repository.read(self.tree, self.request.plan_path)
+        self.plan = then.data if tracked is None else tracked
+        now = formats.parse(self.plan, self.request.plan_path)
+        matched = reconcile(then, now)
+        self.changed, self.vanished = matched.changed, matched.vanished
+        done = [t for u in done_units(self.state) for t in self.state.units[u].spec.tasks]
+        for task in done:
+            if task in matched.mapping:
+                self._mark(task, matched.mapping[task], tracked is not None)
+        self._close_phases(now, tracked is not None)
+
+    def _mark(self, task: str, now: str, tracked: bool) -> None:
+        commit = self.commits.get(task)
+        mark = Mark(now, TaskState.DONE, commit[:SHORT] if commit else None)
+        before = formats.parse(self.plan, self.request.plan_path)
+        title = next(t.title for t in before.tasks if t.id == now)
+        self._splice(
+            splice(self.plan, before, [mark]),
+            f"conductor(plan): Mark task '{title}' as complete",
+            tracked,
+        )
+
+    def _close_phases(self, before: Plan, tracked: bool) -> None:
+        """A phase that this run completed gets its checkpoint."""
+        after = formats.parse(self.plan, self.request.plan_path)
+        open_before = {t.phase for t in before.tasks if t.state not in FINISHED}
+        open_now = {t.phase for t in after.tasks if t.state not in FINISHED}
+        for phase in after.phases:
+            if phase.id in open_before - open_now and not phase.checkpoint and phase.heading:
+                self._checkpoint(phase, tracked)
+
+    def _checkpoint(self, phase: Phase, tracked: bool) -> None:
+        commit = self._commit(
+            self.tree, f"conductor(checkpoint): Checkpoint end of Phase {phase.name}", self._end
+        )
+        self._note(commit, _phase_note(phase, self.state), self._end)
+        plan = formats.parse(self.plan, self.request.plan_path)
+        self._splice(
+            splice(self.plan, plan, [], {phase.id: commit[:SHORT]}),
+            f"conductor(plan): Mark phase '{phase.name}' as complete",
+            tracked,
+        )
+
+    def _splice(self, data: bytes, message: str, tracked: bool) -> None:
+        changed, self.plan = data != self.plan, data
+        if changed and tracked:
+            tree = self.wiring.repository.replace(self.tree, self.request.plan_path, data)
+            self._commit(tree, message, self._end)
+
+    def _commit(self, tree: str, message: str, when: datetime) -> str:
+        self.tree = tree
+        self.tip = self.wiring.repository.commit(tree, self.tip, message, when, self.request.author)
+        return self.tip
+
+    def _note(self, commit: str, text: str, when: datetime) -> None:
+        self.wiring.repository.note(commit, text, when, self.request.author)
+
+    def _report(self, entry: Applied) -> Report:
+        tried = self.state.units[entry.unit].try_of(entry.attempt)
+        key = attempt_file(self.request.run_id, entry.attempt, tried.epoch, "report.json")
+        return msgspec.json.decode(self.wiring.artifacts.get(key), type=Report)
+
+    def _message(self, entry: Applied) -> str:
+        unit = self.state.units[entry.unit]
+        trailers = [f"Fanfold-Run: {self.request.run_id}"]
+        trailers += [f"Fanfold-Task: {task}" for task in unit.spec.tasks]
+        trailers += [
+            f"Fanfold-Attempt: {entry.attempt}",
+            f"Fanfold-Cost: {dollars(sum(t.cost for t in unit.tries))}",
+        ]
+        return f"{unit.spec.title}\n\n" + "\n".join(trailers) + "\n"
+
+
+def _task_note(title: str, report: Report) -> str:
+    files = "\n".join(f"- {f}" for f in report.files) or "- none"
+    return f"Task: {title}\n\nSummary: {report.summary or 'none given'}\n\nFiles:\n{files}\n"
+
+
+def _phase_note(phase: Phase, state: RunState) -> str:
+    checks = "\n".join(f"- {'green' if r.ok else 'red'}: {r.command}" for r in state.results)
+    gates = "\n".join(
+        f"- {state.units[name].spec.title}: {gate.state}"
+        for name, gate in state.gates.items()
+        if set(state.units[name].spec.tasks) & set(phase.tasks)
+    )
+    return (
+        f"Phase: {phase.name}\n\nChecks:\n{checks or '- none configured'}\n\n"
+        f"Gates:\n{gates or '- none'}\n"
+    )
