@@ -1,0 +1,29 @@
+"""The CDK app: `python app.py` writes the templates of all stacks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import aws_cdk as cdk
+from cdk_nag import AwsSolutionsChecks, ServerlessChecks
+
+from infra.settings import from_context
+from infra.stacks.data import DataStack
+
+FLAGS = json.loads(Path(__file__).with_name("cdk.json").read_text())["context"]
+
+
+def build(outdir: str = "cdk.out", **context: str) -> cdk.App:
+    """The app with all its stacks; its `synth` fails on a finding that nobody gave a reason for."""
+    app = cdk.App(outdir=outdir, context={**FLAGS, **context}, analytics_reporting=False)
+    settings = from_context(app.node)
+    DataStack(app, settings.name("data"), settings=settings)
+    for field, value in settings.tags().items():
+        cdk.Tags.of(app).add(field, value)
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
+    return app
+
+
+if __name__ == "__main__":
+    build().synth()

@@ -1,0 +1,1 @@
+"""The stacks, as compositions of constructs."""
