@@ -3,6 +3,8 @@ PYTHON ?= python3
 UV := .uv/$(UV_VERSION)/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
+STAGE ?= dev
+PROFILE ?= lite
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -46,10 +48,11 @@ imports: setup
 
 unused: setup
 	$(BIN)/vulture
-	$(BIN)/deptry .
+	$(BIN)/deptry fanfold
 
 # Node comes with the environment, so that the machine needs none of its own.
 synth deploy: export PATH := $(CURDIR)/$(BIN):$(PATH)
+synth: export CDK_CONTEXT_JSON := {"stage": "$(STAGE)", "profile": "$(PROFILE)"}
 
 synth: setup ## Write the cloud templates to cdk.out; needs no Docker, account or Node
 	rm -rf cdk.out
