@@ -1,0 +1,171 @@
+"""The Messages API through the `anthropic` SDK, one try a call."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from fanfold.adapters.claude.assembly import Assembly
+from fanfold.adapters.claude.failures import break_off, error_event, refusal
+from fanfold.adapters.claude.usage import floor_usage, read_usage
+from fanfold.errors import InvalidSettings, MissingKey, ModelError, StreamDropped
+from fanfold.ports import ModelReply, ModelRequest
+
+if TYPE_CHECKING:
+    from anthropic import Anthropic
+    from anthropic._streaming import ServerSentEvent
+
+DEFAULT_BASE_URL = "https://api.anthropic.com"
+CONNECT_S = 10.0
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+class ClaudeModel:
+    """One client for all threads, made at the first call; before, not even the SDK is imported.
+
+    `auth_token` is sent as a bearer token where there is no `api_key` (gateways). A call that is
+    not complete after `call_limit_s` is dropped, however steadily it drips. Redirects are not
+    followed: they would carry the key elsewhere. Raises `MissingKey` or `InvalidSettings` for a
+    key or URL that cannot be used.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        auth_token: str | None = None,
+        base_url: str | None = None,
+        call_limit_s: float = 1800.0,
+    ) -> None:
+        self._secret = _checked_secret(api_key or auth_token or "")
+        self._is_key = bool(api_key)
+        self._base_url = _checked_url(base_url or DEFAULT_BASE_URL)
+        self._call_limit_s = call_limit_s
+        self._client: Anthropic | None = None
+        self._lock = threading.Lock()
+
+    def send(self, request: ModelRequest, *, timeout_s: float) -> ModelReply:
+        """One try; after `timeout_s` without a byte the call counts as dropped.
+
+        Raises `ModelUnavailable`, `StreamDropped`, `ModelDenied` or `ModelRejected`, each in one
+        line without the key.
+        """
+        from anthropic import APIConnectionError, APIStatusError
+        from httpx2 import HTTPError, StreamError
+
+        started = time.monotonic()
+        reply = Assembly()
+        try:
+            self._read(request, reply, timeout_s, started + self._call_limit_s)
+        except APIStatusError as error:
+            raise self._without_secret(refusal(error)) from None
+        except (APIConnectionError, HTTPError, StreamError) as error:
+            if not reply.whole:
+                raise self._without_secret(break_off(error, timeout_s)) from None
+        except ModelError as error:
+            raise self._without_secret(error) from None
+        return _as_reply(reply, request, round((time.monotonic() - started) * 1000))
+
+    def close(self) -> None:
+        """Release the connections; a later call opens new ones."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _read(
+        self, request: ModelRequest, reply: Assembly, silence_s: float, deadline: float
+    ) -> None:
+        from anthropic import Stream, Timeout
+
+        timeout = Timeout(silence_s, connect=min(silence_s, CONNECT_S))
+        create = self._shared_client().messages.with_streaming_response.create
+        with create(**_arguments(request), stream=True, timeout=timeout) as response:
+            try:
+                for event in Stream.raw_events(response.http_response):
+                    _feed(reply, event)
+                    if time.monotonic() > deadline:
+                        raise StreamDropped(
+                            f"the reply was not complete after {self._call_limit_s:g} s"
+                        )
+            except ValueError:
+                raise StreamDropped("the reply holds an event that is not JSON") from None
+
+    def _shared_client(self) -> Anthropic:
+        from anthropic import Anthropic, DefaultHttpxClient
+
+        with self._lock:
+            if self._client is None:
+                http = DefaultHttpxClient(
+                    follow_redirects=False, mounts={f"all://{host}": None for host in _LOOPBACK}
+                )
+                self._client = Anthropic(
+                    api_key=self._secret if self._is_key else None,
+                    auth_token=None if self._is_key else self._secret,
+                    base_url=self._base_url,
+                    max_retries=0,
+                    http_client=http,
+                )
+            return self._client
+
+    def _without_secret(self, error: ModelError) -> ModelError:
+        """The same error, also where the server echoes the key in its explanation."""
+        error.args = tuple(str(arg).replace(self._secret, "«key»") for arg in error.args)
+        return error
+
+
+def _feed(reply: Assembly, event: ServerSentEvent) -> None:
+    if event.event == "error":
+        raise error_event(event.data, started=reply.started)
+    if event.data and event.event != "ping":
+        reply.feed(event.json())
+
+
+def _arguments(request: ModelRequest) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "model": request.model,
+        "max_tokens": request.max_tokens,
+        "messages": request.messages,
+    }
+    if request.system:
+        arguments["system"] = request.system
+    if request.tools:
+        arguments["tools"] = request.tools
+    if request.effort:
+        arguments["output_config"] = {"effort": request.effort}
+    return arguments
+
+
+def _as_reply(reply: Assembly, request: ModelRequest, latency_ms: int) -> ModelReply:
+    content = reply.content()
+    return ModelReply(
+        message_id=reply.message_id or f"msg_{uuid4().hex}",
+        content=content,
+        stop_reason=reply.stop_reason or "",
+        usage=floor_usage(read_usage(reply.usage), request, content),
+        model=reply.model or request.model,
+        latency_ms=latency_ms,
+    )
+
+
+def _checked_secret(secret: str) -> str:
+    secret = secret.strip()
+    if not secret:
+        raise MissingKey("no key for the model API: set ANTHROPIC_API_KEY")
+    if not (secret.isascii() and secret.isprintable()) or " " in secret:
+        raise MissingKey("ANTHROPIC_API_KEY holds characters that no key has: copy it again")
+    return secret
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parts = urlsplit(url.strip())
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InvalidSettings(f"ANTHROPIC_BASE_URL: {url!r} is not an http(s) URL")
+    return url.strip()

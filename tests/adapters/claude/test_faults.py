@@ -1,0 +1,202 @@
+"""What each fault of the Messages API becomes: one error, one request, one line, no key."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanfold.adapters.claude.messages import ClaudeModel
+from fanfold.errors import (
+    ModelDenied,
+    ModelError,
+    ModelRejected,
+    ModelUnavailable,
+    StreamDropped,
+)
+from fanfold.ports import ModelRequest
+from tests.fakes.messages_api import FakeMessagesApi, refused_url
+from tests.fakes.messages_wire import Cut, Raw, Refusal, Reply, text, tool
+
+if TYPE_CHECKING:
+    from tests.fakes.messages_wire import Answer
+
+KEY = "-".join(("fake", "key", "of", "the", "tests"))
+REQUEST = ModelRequest(
+    model="claude-sonnet-5-5",
+    system=[{"type": "text", "text": "You are a test."}],
+    tools=[],
+    messages=[{"role": "user", "content": "Begin."}],
+    max_tokens=1000,
+)
+BAD_EVENT = b'event: message_start\ndata: {"type": "message_start", "message": \n\n'
+ODD_EVENT = b'event: message_start\ndata: {"type": "message_start", "message": 7}\n\n'
+
+DROPPED: dict[str, Answer] = {
+    "before the first event": text(cut=Cut.BEFORE_START),
+    "in a text": text(cut=Cut.MID_TEXT),
+    "in a tool's input": tool(cut=Cut.MID_TOOL),
+    "before the stop reason": tool(cut=Cut.BEFORE_STOP_REASON),
+    "by a reset in a text": text(cut=Cut.MID_TEXT, reset=True),
+    "by a reset in a tool's input": tool(cut=Cut.MID_TOOL, reset=True),
+    "by an error event": text(
+        cut=Cut.MID_TEXT, error={"type": "overloaded_error", "message": "too much"}
+    ),
+    "by a tool input that does not end": tool(truncate=4),
+    "by a tool input that is no object": Reply(
+        [{"type": "tool_use", "id": "toolu_1", "name": "read", "input": ["a"]}]
+    ),
+    "by a tool call without a name": Reply(
+        [{"type": "tool_use", "id": "toolu_1", "name": "", "input": {"a": 1}}]
+    ),
+    "by garbage": Raw(BAD_EVENT),
+    "by an event of another shape": Raw(ODD_EVENT),
+    "by bytes that are no text": Raw(b"event: message_start\ndata: \xff\xfe\n\n"),
+    "by a page instead of a reply": Raw(b"<html>hello</html>", content_type="text/html"),
+    "by an empty answer": Raw(b""),
+}
+REFUSED: dict[str, tuple[Refusal, type[ModelError]]] = {
+    "429": (Refusal(429, "rate_limit_error"), ModelUnavailable),
+    "500": (Refusal(500), ModelUnavailable),
+    "502": (Refusal(502), ModelUnavailable),
+    "503": (Refusal(503), ModelUnavailable),
+    "504": (Refusal(504, "timeout_error"), ModelUnavailable),
+    "529": (Refusal(529, "overloaded_error"), ModelUnavailable),
+    "401": (Refusal(401, "authentication_error", f"invalid x-api-key {KEY}"), ModelDenied),
+    "402": (Refusal(402, "billing_error"), ModelDenied),
+    "403": (Refusal(403, "permission_error"), ModelDenied),
+    "404": (Refusal(404, "not_found_error"), ModelDenied),
+    "307": (Refusal(307, headers={"location": "http://127.0.0.1:1/"}), ModelDenied),
+    "400": (Refusal(400, "invalid_request_error", "first line\nsecond line"), ModelRejected),
+    "413": (Refusal(413, "request_too_large"), ModelRejected),
+    "422": (Refusal(422, "invalid_request_error"), ModelRejected),
+    "400, no credit": (
+        Refusal(400, "invalid_request_error", "Your credit balance is too low"),
+        ModelDenied,
+    ),
+    "429, spend limit": (
+        Refusal(429, "rate_limit_error", details={"error_code": "contract_spend_limit_reached"}),
+        ModelDenied,
+    ),
+}
+
+
+def fail(answer: Answer, timeout_s: float = 5.0) -> tuple[ModelError, FakeMessagesApi]:
+    with FakeMessagesApi(answer, key=KEY) as api, pytest.raises(ModelError) as raised:
+        ClaudeModel(KEY, base_url=api.url).send(REQUEST, timeout_s=timeout_s)
+    return raised.value, api
+
+
+def assert_clear(error: ModelError) -> None:
+    assert str(error)
+    assert "\n" not in str(error)
+    assert KEY not in "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize("answer", DROPPED.values(), ids=DROPPED.keys())
+def test_reply_that_is_not_whole_is_dropped_and_billed(answer: Answer) -> None:
+    error, api = fail(answer)
+    assert type(error) is StreamDropped
+    assert error.billed
+    assert len(api.calls) == 1
+    assert_clear(error)
+
+
+@pytest.mark.parametrize(("refusal", "kind"), REFUSED.values(), ids=REFUSED.keys())
+def test_refusal_is_translated_and_not_retried(refusal: Refusal, kind: type[ModelError]) -> None:
+    error, api = fail(refusal)
+    assert type(error) is kind
+    assert len(api.calls) == 1
+    assert_clear(error)
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "-3"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        ({"retry-after": "600"}, 600.0),
+    ],
+)
+def test_retry_after_is_handed_on(headers: dict[str, str], wait_s: float | None) -> None:
+    error, _ = fail(Refusal(429, "rate_limit_error", headers=headers))
+    assert isinstance(error, ModelUnavailable)
+    assert error.retry_after == wait_s
+    assert not error.billed
+
+
+def test_gateway_timeout_counts_as_billed() -> None:
+    error, _ = fail(Refusal(504, "timeout_error"))
+    assert isinstance(error, ModelUnavailable)
+    assert error.billed
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome"),
+    [
+        ("overloaded_error", ModelUnavailable),
+        ("api_error", ModelUnavailable),
+        ("permission_error", ModelDenied),
+        ("invalid_request_error", ModelRejected),
+    ],
+)
+def test_error_event_before_the_reply_is_like_a_refusal(
+    kind: str, outcome: type[ModelError]
+) -> None:
+    error, _ = fail(text(cut=Cut.BEFORE_START, error={"type": kind, "message": "no"}))
+    assert type(error) is outcome
+
+
+def test_connection_refused_is_not_billed() -> None:
+    with pytest.raises(ModelUnavailable) as raised:
+        ClaudeModel(KEY, base_url=refused_url()).send(REQUEST, timeout_s=5)
+    assert type(raised.value) is ModelUnavailable
+    assert not raised.value.billed
+    assert_clear(raised.value)
+
+
+@pytest.mark.parametrize("at", [0, 3])
+def test_silence_is_a_dropped_stream(at: int) -> None:
+    error, api = fail(text(silence_s=30, silence_at=at), timeout_s=0.3)
+    assert type(error) is StreamDropped
+    assert "0.3 s" in str(error)
+    assert len(api.calls) == 1
+
+
+def test_answer_that_never_comes_is_a_dropped_stream() -> None:
+    def late(_: object) -> Answer:
+        api.stopped.wait(30)
+        return text()
+
+    with FakeMessagesApi(late) as api, pytest.raises(StreamDropped):
+        ClaudeModel(KEY, base_url=api.url).send(REQUEST, timeout_s=0.3)
+    assert len(api.calls) == 1
+
+
+def test_slow_drip_is_no_silence() -> None:
+    with FakeMessagesApi(text("Slow but sure.", pause_s=0.15)) as api:
+        reply = ClaudeModel(KEY, base_url=api.url).send(REQUEST, timeout_s=0.6)
+    assert reply.content == [{"type": "text", "text": "Slow but sure."}]
+
+
+def test_endless_drip_is_dropped() -> None:
+    with FakeMessagesApi(text("word " * 200, pause_s=0.05)) as api:
+        model = ClaudeModel(KEY, base_url=api.url, call_limit_s=0.3)
+        with pytest.raises(StreamDropped, match="not complete after"):
+            model.send(REQUEST, timeout_s=5)
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_reply_without_message_stop_is_whole(reset: bool) -> None:
+    answer = tool("read", {"file_path": "a"}, cut=Cut.BEFORE_MESSAGE_STOP, reset=reset)
+    with FakeMessagesApi(answer) as api:
+        reply = ClaudeModel(KEY, base_url=api.url).send(REQUEST, timeout_s=5)
+    assert reply.stop_reason == "tool_use"
+    assert reply.content[-1]["input"] == {"file_path": "a"}
