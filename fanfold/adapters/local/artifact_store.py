@@ -1,0 +1,103 @@
+"""Artifacts as files below `.ai-workspace/`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fanfold.adapters.envelopes import belongs_to_log
+from fanfold.adapters.local.disk import TEMPORARY, translated, write_atomic
+from fanfold.errors import ArtifactCorrupt, ArtifactMissing, FanfoldError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NOT_ARTIFACTS = ("events.jsonl", "events.lock")
+
+
+def check_key(key: str) -> None:
+    """Raises `FanfoldError` unless `key` is a plain relative path that stays below its root."""
+    parts = key.split("/")
+    if any(p in {"", ".", ".."} or p.startswith(TEMPORARY) for p in parts) or not key.isprintable():
+        raise FanfoldError(f"{key!r} is no artifact key: it must be a plain relative path")
+
+
+def is_below(key: str, prefix: str) -> bool:
+    """Whether the key is `prefix` or lies in that folder: "runs/r1" does not reach "runs/r10/x"."""
+    return not prefix or key == prefix or key.startswith(prefix.removesuffix("/") + "/")
+
+
+class FileArtifactStore:
+    """ports.ArtifactStore with the key as the path below `root`.
+
+    Everything but an attempt's own files is synced to the disk before its name appears, for the
+    reason that `JsonlEventStore` gives. Logs in the same folders are no artifacts: they are neither
+    listed nor deleted.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put(self, key: str, data: bytes) -> str:
+        """Raises `FanfoldError` when the disk refuses; then the former content is still there."""
+        write_atomic(self._path(key), data, durable="/attempts/" not in key)
+        return hashlib.sha256(data).hexdigest()
+
+    def get(self, key: str, sha256: str | None = None) -> bytes:
+        path = self._path(key)
+        with translated("read", path):
+            try:
+                data = path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                raise ArtifactMissing(f"no artifact {key!r} in {str(self._root)!r}") from None
+        if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256:
+            raise ArtifactCorrupt(f"artifact {key!r} has SHA-256 {found}, not {sha256}")
+        return data
+
+    def exists(self, key: str) -> bool:
+        return self._path(key).is_file()
+
+    def list(self, prefix: str) -> list[str]:
+        """The keys in the folder `prefix` (or of that name), sorted."""
+        return sorted(self._keys(prefix))
+
+    def delete(self, prefix: str) -> int:
+        """Spares the payloads of logs. Raises `FanfoldError` for an empty prefix."""
+        if not prefix:
+            raise FanfoldError("refusing to delete every artifact")
+        keys = [k for k in self._keys(prefix) if not belongs_to_log(k)]
+        for key in keys:
+            with translated("delete", self._root / key):
+                (self._root / key).unlink(missing_ok=True)
+        self._prune({self._root / key for key in keys})
+        return len(keys)
+
+    def _prune(self, files: set[Path]) -> None:
+        folders = {p for file in files for p in file.parents if p.is_relative_to(self._root)}
+        for folder in sorted(folders - {self._root}, key=lambda p: -len(p.parts)):
+            with suppress(OSError):
+                folder.rmdir()
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        start = self._path(prefix.removesuffix("/")) if prefix else self._root
+        if start.is_file():
+            yield start.relative_to(self._root).as_posix()
+        for folder, _, names in os.walk(start):
+            below = Path(folder).relative_to(self._root)
+            for name in names:
+                if name not in _NOT_ARTIFACTS and not name.startswith(TEMPORARY):
+                    yield (below / name).as_posix()
+
+    def _path(self, key: str) -> Path:
+        check_key(key)
+        path = self._root / key
+        with translated("reach", path):
+            inside = path.parent.resolve().is_relative_to(self._root.resolve())
+        if not inside or path.is_symlink():
+            raise FanfoldError(
+                f"artifact {key!r} leaves {str(self._root)!r} by a symbolic link; remove the link"
+            )
+        return path
