@@ -76,6 +76,10 @@ class StreamConflict(FanfoldError):
         self.stream, self.expected, self.actual = stream, expected, actual
 
 
+class InvalidStream(FanfoldError):
+    """A run stream that contradicts itself, so that no state follows from it."""
+
+
 class LeaseHeld(FanfoldError):
     """Somebody else holds the lease; `holder` says who."""
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LONGEST_BACKOFF_S = 60.0
+MOST_DOUBLINGS = 16
 ARBITER = "arbiter"
 
 
@@ -50,9 +51,16 @@ def _admit(state: RunState) -> Step | None:
 
 
 def _land(state: RunState) -> Step | None:
-    """Attempts in flight come first: a wave is a barrier."""
+    """Attempts in flight come first: a wave is a barrier.
+
+    One that was recorded in part, before a crash, is first made whole.
+    """
     flying = tuple(t.dispatched for u in state.units.values() for t in u.in_flight)
-    return Dispatch(flying, fresh=False) if flying else None
+    if not flying:
+        return None
+    begun = state.landing or state.cancelled or any(f.base_tree != state.tree for f in flying)
+    missing = () if begun else _wave(state, flying)
+    return Dispatch(missing, fresh=True) if missing else Dispatch(flying, fresh=False)
 
 
 def _stop(state: RunState) -> Step | None:
@@ -61,7 +69,7 @@ def _stop(state: RunState) -> Step | None:
 
 def _measure(state: RunState) -> Step | None:
     """What is red before the first attempt is never blamed on a patch."""
-    if not state.checks or state.baseline is not None or not _work_left(state):
+    if not state.checks or state.baseline is not None or not _to_be_checked(state):
         return None
     return Verify(
         state.verifications + 1, state.base_tree, good_tree=state.base_tree, baseline=True
@@ -69,11 +77,13 @@ def _measure(state: RunState) -> Step | None:
 
 
 def _merge(state: RunState) -> Step | None:
-    patched = [u for u in state.units.values() if u.status is UnitStatus.PATCHED and u.carrier]
-    if not patched:
-        return None
-    patched.sort(key=lambda u: u.spec.order)
-    return Merge(state.merges + 1, state.tree, tuple(u.carrier for u in patched if u.carrier))
+    """In plan order; what was built on a patch that is still out waits for it."""
+    carriers = tuple(
+        u.carrier
+        for u in state.units.values()
+        if u.status is UnitStatus.PATCHED and u.carrier and state.unblocked(u)
+    )
+    return Merge(state.merges + 1, state.tree, carriers) if carriers else None
 
 
 def _verify(state: RunState) -> Step | None:
@@ -96,11 +106,18 @@ def _defer(state: RunState) -> Step | None:
 
 
 def _dispatch(state: RunState) -> Step | None:
-    ready = [u for u in state.units.values() if u.spec.kind == "work" and state.ready(u)]
+    ready = _ready(state)
     if not ready:
         return None
-    wave = tuple(_fund(state, ready))
+    wave = _wave(state)
     return Dispatch(wave, fresh=True) if wave else Exhaust(tuple(u.spec.id for u in ready))
+
+
+def _confirm(state: RunState) -> Step | None:
+    """A run's results are those of its own tree, not of one that was taken back."""
+    if not state.checks or not state.applied or state.results_tree == state.tree:
+        return None
+    return Verify(state.verifications + 1, state.tree, good_tree=state.tree)
 
 
 def _ask(state: RunState) -> Step | None:
@@ -112,7 +129,7 @@ def _ask(state: RunState) -> Step | None:
 
 
 def _write_back(state: RunState) -> Step | None:
-    if not done_units(state):
+    if not done_units(state) and not state.written:
         return None
     now = (state.kept_tree, done_units(state))
     then = state.written and (state.written.merged_tree, state.written.done)
@@ -130,6 +147,7 @@ RULES: tuple[Callable[[RunState], Step | None], ...] = (
     _give_up,
     _defer,
     _dispatch,
+    _confirm,
     _ask,
     _write_back,
 )
@@ -154,9 +172,10 @@ def _verdict(state: RunState) -> Outcome:
     return Outcome.COMPLETED if whole else Outcome.INCOMPLETE
 
 
-def _work_left(state: RunState) -> bool:
+def _to_be_checked(state: RunState) -> bool:
     return any(
-        u.spec.kind == "work" and u.status not in PASSED | LOST for u in state.units.values()
+        u.spec.kind in ("work", "check") and u.status not in PASSED | LOST
+        for u in state.units.values()
     )
 
 
@@ -166,26 +185,60 @@ def _gates_reached(state: RunState) -> tuple[str, ...]:
     )
 
 
-def _fund(state: RunState, ready: list[UnitState]) -> Iterator[AttemptDispatched]:
-    """Slices in plan order for as long as the cap pays and the wave has room."""
-    available, room = state.available, state.limits.wave
-    for unit in ready:
-        for attempt in _attempts_of(state, unit):
+def _ready(state: RunState) -> list[UnitState]:
+    return [u for u in state.units.values() if u.spec.kind == "work" and state.ready(u)]
+
+
+def _wave(
+    state: RunState, flying: tuple[AttemptDispatched, ...] = ()
+) -> tuple[AttemptDispatched, ...]:
+    """What joins `flying`: slices in plan order while the cap pays and the wave has room.
+
+    Only the first may get less than it wants: the others find more when this wave has settled.
+    """
+    wave: list[AttemptDispatched] = []
+    available, room = state.available, max(1, state.limits.wave) - len(flying)
+    for unit in _apart(state, flying):
+        attempts = _attempts_of(state, unit)
+        alone = not wave and not flying
+        if len(attempts) > room and not alone:
+            break
+        for attempt in attempts[:room]:
             amount = slice_for(available, state.limits.slice)
-            if not amount or not room:
-                return
+            if not amount or (amount < state.limits.slice and (wave or flying)):
+                return tuple(wave)
             available, room = available - amount, room - 1
-            yield attempt(amount)
+            wave.append(attempt(amount))
+    return tuple(wave)
 
 
-def _attempts_of(state: RunState, unit: UnitState) -> Iterator[Callable[[int], AttemptDispatched]]:
-    candidates = state.options.candidates
+def _apart(state: RunState, flying: tuple[AttemptDispatched, ...]) -> Iterator[UnitState]:
+    """The units that can start; resolutions of the same paths go one by one, each on top of the last."""
+    resolving = (state.units[f.unit] for f in flying if f.purpose is Purpose.RESOLVE)
+    taken = {path for unit in resolving for path in unit.conflict_paths}
+    for unit in state.units.values():
+        if unit.spec.kind != "work" or not (state.ready(unit) or _lacking(state, unit)):
+            continue
+        if unit.purpose is Purpose.RESOLVE:
+            if not taken.isdisjoint(unit.conflict_paths):
+                continue
+            taken.update(unit.conflict_paths)
+        yield unit
+
+
+def _lacking(state: RunState, unit: UnitState) -> int:
+    """How many candidates of a round that has begun are not in flight yet."""
+    if unit.status is not UnitStatus.RUNNING or unit.tries[-1].purpose is not Purpose.CANDIDATE:
+        return 0
+    return max(0, state.options.candidates - len(unit.tries[unit.since :]))
+
+
+def _attempts_of(state: RunState, unit: UnitState) -> list[Callable[[int], AttemptDispatched]]:
+    candidates = _lacking(state, unit) or state.options.candidates
     fresh = unit.purpose is Purpose.WORK and unit.continues is None
-    if fresh and candidates > 1:
-        for offset in range(candidates):
-            yield _attempt(state, unit, Purpose.CANDIDATE, offset)
-    else:
-        yield _attempt(state, unit, unit.purpose, 0)
+    if fresh and state.options.candidates > 1:
+        return [_attempt(state, unit, Purpose.CANDIDATE, n) for n in range(candidates)]
+    return [_attempt(state, unit, unit.purpose, 0)]
 
 
 def _attempt(
@@ -207,7 +260,7 @@ def _attempt(
             base_tree=state.tree,
             generation=state.generation,
             continues=unit.continues,
-            hint=unit.hint,
+            hint=unit.in_flight[0].dispatched.hint if unit.in_flight else unit.hint,
             delay_s=_backoff(state, unit),
         )
 
@@ -219,4 +272,5 @@ def _backoff(state: RunState, unit: UnitState) -> float:
     paused = unit.tries and unit.tries[-1].outcome in (Exit.INTERRUPTED, Exit.ESCALATE)
     if not unit.failures or paused:
         return 0.0
-    return min(LONGEST_BACKOFF_S, state.limits.backoff_s * 2.0 ** (unit.failures - 1))
+    doublings = min(unit.failures - 1, MOST_DOUBLINGS)
+    return min(LONGEST_BACKOFF_S, state.limits.backoff_s * 2.0**doublings)

@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 MICRO = 1_000_000
 WARN_AT = 0.8
 SMALLEST_SHARE = 4
+MOST_DOLLARS = 1_000_000_000
 
 
 def slice_for(available: int, wanted: int) -> int:
@@ -37,7 +38,7 @@ def from_dollars(text: str) -> int:
     """Dollars as typed, in micro-dollars.
 
     Raises:
-        ValueError: for what is no positive, finite number.
+        ValueError: for what is no number, below a micro-dollar or above a billion dollars.
     """
     try:
         value = Decimal(text.strip().removeprefix("$"))
@@ -45,4 +46,9 @@ def from_dollars(text: str) -> int:
         raise ValueError(f"{text!r} is not an amount of dollars") from None
     if not value.is_finite() or value <= 0:
         raise ValueError(f"{text!r} is not an amount above 0")
-    return int((value * MICRO).to_integral_value(ROUND_HALF_UP))
+    if value > MOST_DOLLARS:
+        raise ValueError(f"{text!r} is more than a billion dollars")
+    micros = int((value * MICRO).to_integral_value(ROUND_HALF_UP))
+    if not micros:
+        raise ValueError(f"{text!r} is below a millionth of a dollar")
+    return micros

@@ -7,10 +7,13 @@ from msgspec.structs import replace
 from fanfold.run.attempt import Exit, Purpose
 from fanfold.run.state import RunState, Try, UnitState, UnitStatus
 
-FINAL = frozenset({Exit.BLOCKED, Exit.BUDGET, Exit.REFUSED, Exit.MODEL_REJECTED})
+FINAL = frozenset({Exit.BLOCKED, Exit.BUDGET, Exit.REFUSED, Exit.MODEL_REJECTED, Exit.MODEL_DENIED})
 PAUSED = frozenset({Exit.INTERRUPTED, Exit.CANCELLED, Exit.ESCALATE})
-CONTINUABLE = frozenset({Exit.STEPS, Exit.TIMEOUT, Exit.CONTEXT_FULL, Exit.LOST})
+CONTINUABLE = frozenset(
+    {Exit.STEPS, Exit.TIMEOUT, Exit.CONTEXT_FULL, Exit.LOST, Exit.BUDGET, Exit.ESCALATE}
+)
 OUTSIDE = frozenset({Exit.MODEL_DENIED, Exit.MODEL_UNAVAILABLE})
+RESUMABLE = OUTSIDE | {Exit.BUDGET, Exit.LOST}
 GIVEN_UP = {
     Purpose.RESOLVE: (UnitStatus.CONFLICTED, "conflict"),
     Purpose.REPAIR: (UnitStatus.REJECTED, "check_failed"),
@@ -22,13 +25,20 @@ def after_attempt(state: RunState, unit: UnitState, ended: Try) -> UnitState:
 
     May mark the run as failed from outside.
     """
+    if unit.revoked:
+        return unit if unit.in_flight else unit.anew()
     if ended.purpose is Purpose.CANDIDATE:
-        return _after_candidate(state, unit, ended)
+        return _after_candidate(state, unit)
     if ended.purpose is Purpose.PICK:
         return _after_pick(unit, ended)
     if ended.outcome is Exit.SUBMITTED:
         return _patched(unit, ended)
     return _again_or_over(state, unit, ended)
+
+
+def unjudged(unit: UnitState) -> UnitState:
+    """The unit with the first patch on offer, where no arbiter made a choice: nothing is lost."""
+    return replace(_patched(unit, unit.offered[0]), purpose=Purpose.WORK)
 
 
 def _patched(unit: UnitState, carrier: Try) -> UnitState:
@@ -37,36 +47,31 @@ def _patched(unit: UnitState, carrier: Try) -> UnitState:
 
 def _again_or_over(state: RunState, unit: UnitState, ended: Try) -> UnitState:
     outcome = ended.outcome or Exit.LOST
-    purpose = unit.purpose
-    if outcome in PAUSED:
-        return replace(
-            unit,
-            status=UnitStatus.OPEN,
-            continues=ended.attempt,
-            escalated=unit.escalated or outcome is Exit.ESCALATE,
-        )
-    failures = unit.failures + 1
-    over = outcome in FINAL or outcome is Exit.MODEL_DENIED or failures >= state.limits.attempts
-    if not over:
-        return replace(
-            unit,
-            status=UnitStatus.OPEN,
-            failures=failures,
-            continues=ended.attempt if outcome in CONTINUABLE else _origin(unit, ended),
-            hint=ended.detail,
-        )
+    if outcome in PAUSED and not (outcome is Exit.ESCALATE and unit.escalated):
+        return _paused(unit, ended)
+    unit = replace(
+        unit,
+        failures=unit.failures + 1,
+        continues=ended.attempt if outcome in CONTINUABLE else _origin(unit, ended),
+        hint=_hint(ended),
+    )
+    if outcome not in FINAL and unit.failures < state.limits.attempts:
+        return replace(unit, status=UnitStatus.OPEN)
     if outcome in OUTSIDE:
-        state.failure = outcome.value
+        state.failure = min(outcome.value, state.failure or outcome.value)
     status, reason = UnitStatus.FAILED, outcome.value
-    if outcome not in OUTSIDE and outcome is not Exit.BUDGET:
-        status, reason = GIVEN_UP.get(purpose, (status, reason))
+    if outcome not in RESUMABLE:
+        status, reason = GIVEN_UP.get(unit.purpose, (status, reason))
+    return replace(unit, status=status, reason=reason)
+
+
+def _paused(unit: UnitState, ended: Try) -> UnitState:
     return replace(
         unit,
-        status=status,
-        reason=reason,
-        failures=failures,
-        continues=_origin(unit, ended),
-        hint=ended.detail,
+        status=UnitStatus.OPEN,
+        continues=ended.attempt,
+        hint=ended.dispatched.hint,
+        escalated=unit.escalated or ended.outcome is Exit.ESCALATE,
     )
 
 
@@ -75,36 +80,36 @@ def _origin(unit: UnitState, ended: Try) -> str | None:
     return ended.dispatched.continues if unit.purpose in GIVEN_UP else None
 
 
-def _after_candidate(state: RunState, unit: UnitState, ended: Try) -> UnitState:
+def _hint(ended: Try) -> str:
+    """What the next try is told: what this one was, a person's words first, and how it ended."""
+    return "\n".join(part for part in (ended.dispatched.hint, ended.detail) if part)
+
+
+def _after_candidate(state: RunState, unit: UnitState) -> UnitState:
     """The wave is a barrier.
 
     Only when its last candidate has ended is there something to choose from.
     """
-    if ended.outcome in OUTSIDE:
-        state.failure = ended.outcome.value if ended.outcome else None
     if unit.in_flight:
         return unit
-    offered = [t for t in _round(unit) if t.outcome is Exit.SUBMITTED]
-    if len(offered) == 1:
-        return _patched(unit, offered[0])
-    if offered:
+    if len(unit.offered) == 1:
+        return _patched(unit, unit.offered[0])
+    if unit.offered:
         return replace(unit, status=UnitStatus.OPEN, purpose=Purpose.PICK)
-    worst = min(_round(unit), key=lambda t: t.dispatched.number)
-    return _again_or_over(state, replace(unit, continues=None), worst)
+    return _again_or_over(state, unit, min(unit.tries[unit.since :], key=_hopefulness))
+
+
+def _hopefulness(candidate: Try) -> tuple[bool, bool, int]:
+    """Who speaks for a round without a patch: one that was paused, one to retry, the first."""
+    return (
+        candidate.outcome not in PAUSED,
+        candidate.outcome in FINAL,
+        candidate.dispatched.number,
+    )
 
 
 def _after_pick(unit: UnitState, ended: Try) -> UnitState:
-    """The arbiter's choice; without one, the first candidate, so that nothing is lost."""
-    offered = [t for t in unit.tries if t.purpose is Purpose.CANDIDATE and t.patch is not None]
-    chosen = next((t for t in offered if t.attempt == ended.choice), None)
-    return replace(_patched(unit, chosen or offered[0]), purpose=Purpose.WORK)
-
-
-def _round(unit: UnitState) -> tuple[Try, ...]:
-    """The candidates of the last wave, which all share one base tree and follow each other."""
-    last = unit.tries[-1].dispatched
-    return tuple(
-        t
-        for t in unit.tries
-        if t.purpose is Purpose.CANDIDATE and t.dispatched.base_tree == last.base_tree
-    )
+    if ended.outcome in PAUSED:
+        return replace(unit, status=UnitStatus.OPEN)
+    chosen = next((t for t in unit.offered if t.attempt == ended.choice), None)
+    return replace(_patched(unit, chosen), purpose=Purpose.WORK) if chosen else unjudged(unit)

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec.structs import replace
 
 from fanfold.run.state import LOST, RunState, UnitState, UnitStatus
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 AUTOMATIC = frozenset({"check", "bookkeeping"})
+UNFINISHED = frozenset({UnitStatus.OPEN, UnitStatus.PATCHED})
 
 
 def settle_all(state: RunState) -> None:
     """Settle every unit; skips that no longer have a reason are undone first."""
     for unit in list(state.units.values()):
         if unit.status is UnitStatus.SKIPPED:
-            state.units[unit.spec.id] = replace(unit, status=UnitStatus.OPEN, reason=None)
-    _settle(state, list(state.units))
+            status = UnitStatus.PATCHED if unit.carrier else UnitStatus.OPEN
+            state.units[unit.spec.id] = replace(unit, status=status, reason=None)
+    settle(state, state.units)
 
 
-def settle(state: RunState, changed: str) -> None:
-    """Settle what depends on `changed`, directly or not."""
-    _settle(state, list(state.dependents[changed]))
+def settle_held(state: RunState) -> None:
+    """Settle what had to wait for a verification."""
+    held, state.held = state.held, ()
+    settle(state, held)
 
 
-def _settle(state: RunState, queue: list[str]) -> None:
+def settle(state: RunState, changed: Iterable[str]) -> None:
+    """Settle `changed` units and what depends on them, directly or not."""
+    queue = [name for unit in changed for name in (unit, *state.dependents[unit])]
     while queue:
         unit = state.units[queue.pop()]
         settled = _next_status(state, unit)
@@ -32,12 +42,21 @@ def _settle(state: RunState, queue: list[str]) -> None:
 
 
 def _next_status(state: RunState, unit: UnitState) -> UnitState | None:
-    if unit.status is not UnitStatus.OPEN:
+    if unit.status not in UNFINISHED:
         return None
     if any(state.units[n].status in LOST for n in unit.spec.needs):
         return replace(unit, status=UnitStatus.SKIPPED, reason="dependency_failed")
     if unit.spec.kind in AUTOMATIC and state.ready(unit):
-        if unit.spec.kind == "check" and state.needs_verification and state.applied:
-            return None
-        return replace(unit, status=UnitStatus.DONE)
+        return _done_by_itself(state, unit)
     return None
+
+
+def _done_by_itself(state: RunState, unit: UnitState) -> UnitState | None:
+    """Nothing is ticked on a tree whose checks have not run, and no check on a red one."""
+    check = unit.spec.kind == "check"
+    if state.needs_verification and (check or state.applied):
+        state.held = tuple(dict.fromkeys((*state.held, unit.spec.id)))
+        return None
+    if check and state.red:
+        return replace(unit, status=UnitStatus.FAILED, reason="check_failed")
+    return replace(unit, status=UnitStatus.DONE)

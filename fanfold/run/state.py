@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 from fanfold.run.attempt import CheckResult, Exit, Purpose
 from fanfold.run.events import (
@@ -75,7 +76,8 @@ class Try(msgspec.Struct, frozen=True):
 class UnitState(msgspec.Struct, frozen=True):
     """A unit with its tries; `purpose`, `continues`, `hint` and `failures` shape the next one.
 
-    `carrier` is the attempt whose patch stands for the unit.
+    `carrier` is the attempt whose patch stands for the unit. The latest round is `tries[since:]`.
+    A `revoked` unit is running on a tree that was taken back: it starts anew once it has landed.
     """
 
     spec: UnitSpec
@@ -89,13 +91,38 @@ class UnitState(msgspec.Struct, frozen=True):
     hint: str = ""
     carrier: str | None = None
     reason: str | None = None
+    since: int = 0
+    conflict_paths: tuple[str, ...] = ()
+    revoked: bool = False
 
     @property
     def in_flight(self) -> tuple[Try, ...]:
         return tuple(t for t in self.tries if t.outcome is None)
 
+    @property
+    def offered(self) -> tuple[Try, ...]:
+        """The candidates of the latest round that an arbiter can choose from."""
+        return tuple(
+            t
+            for t in self.tries[self.since :]
+            if t.purpose is Purpose.CANDIDATE and t.outcome is Exit.SUBMITTED
+        )
+
     def try_of(self, attempt: str) -> Try:
         return next(t for t in self.tries if t.attempt == attempt)
+
+    def anew(self) -> UnitState:
+        """The unit as if it had never been tried; its tries, hint and one repair stay counted."""
+        return replace(
+            self,
+            status=UnitStatus.OPEN,
+            purpose=Purpose.WORK,
+            carrier=None,
+            continues=None,
+            reason=None,
+            failures=0,
+            revoked=False,
+        )
 
 
 class GateState(msgspec.Struct, frozen=True):
@@ -118,7 +145,12 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 
 class RunState(msgspec.Struct):
-    """The fold of a run stream. Never changed in place by anybody but `evolve`."""
+    """The fold of a run stream. Never changed in place by anybody but `evolve`.
+
+    `results` are the last ones, of `results_tree`. `red_tree` was red `red_runs` times in a row
+    without a blame. `held` units wait for the next verification. `landing`: an attempt of the
+    wave has ended, so that nothing joins it any more.
+    """
 
     run_id: str = ""
     version: int = 0
@@ -146,7 +178,12 @@ class RunState(msgspec.Struct):
     checkpoints: tuple[Checkpoint, ...] = ()
     baseline: tuple[CheckResult, ...] | None = None
     results: tuple[CheckResult, ...] = ()
+    results_tree: str | None = None
     verified_tree: str | None = None
+    red_tree: str | None = None
+    red_runs: int = 0
+    held: tuple[str, ...] = ()
+    landing: bool = False
     merges: int = 0
     verifications: int = 0
     gates: dict[str, GateState] = {}
@@ -185,12 +222,22 @@ class RunState(msgspec.Struct):
     def verified(self) -> bool:
         """Whether there are required checks and all of them are green on the tree that is kept."""
         required = [r for r in self.results if r.required]
-        return bool(required) and all(r.ok for r in required) and not self.needs_verification
+        own = self.results_tree == self.kept_tree
+        return own and bool(required) and all(r.ok for r in required)
+
+    @property
+    def red(self) -> bool:
+        """Whether a required check that the base had passed is red on the run's tree."""
+        worse = any(r.required and not r.ok and r.baseline_ok is not False for r in self.results)
+        return worse and self.results_tree == self.tree
 
     def passes(self, unit: str) -> bool:
         """Whether what needs `unit` may start; a deferred gate stops nobody."""
         status = self.units[unit].status
         return status in PASSED or (status is UnitStatus.WAITING and self.options.gates == "defer")
 
+    def unblocked(self, unit: UnitState) -> bool:
+        return all(self.passes(n) for n in unit.spec.needs)
+
     def ready(self, unit: UnitState) -> bool:
-        return unit.status is UnitStatus.OPEN and all(self.passes(n) for n in unit.spec.needs)
+        return unit.status is UnitStatus.OPEN and self.unblocked(unit)
