@@ -52,6 +52,7 @@ unused: setup
 
 # Node comes with the environment, so that the machine needs none of its own.
 synth deploy: export PATH := $(CURDIR)/$(BIN):$(PATH)
+synth: export CDK_OUTDIR := cdk.out
 synth: export CDK_CONTEXT_JSON := {"stage": "$(STAGE)", "profile": "$(PROFILE)"}
 
 synth: setup ## Write the cloud templates to cdk.out; needs no Docker, account or Node

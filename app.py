@@ -1,4 +1,4 @@
-"""The CDK app: `python app.py` writes the templates of all stacks."""
+"""The CDK app: writes the templates of all stacks to the folder that `CDK_OUTDIR` names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.stacks.data import DataStack
 FLAGS = json.loads(Path(__file__).with_name("cdk.json").read_text())["context"]
 
 
-def build(outdir: str = "cdk.out", **context: str) -> cdk.App:
+def build(outdir: str | None = None, **context: str) -> cdk.App:
     """The app with all its stacks; its `synth` fails on a finding that nobody gave a reason for."""
     app = cdk.App(outdir=outdir, context={**FLAGS, **context}, analytics_reporting=False)
     settings = from_context(app.node)
