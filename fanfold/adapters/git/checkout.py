@@ -1,0 +1,84 @@
+"""A workspace with a shell: a real checkout in a folder of its own, under the sandbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanfold.adapters.git.base import MAX_FILE_BYTES, Base
+from fanfold.adapters.git.confined import read_file, write_file
+from fanfold.adapters.git.ignore import CACHES, Ignores
+from fanfold.adapters.git.private_git import Packs, check_out
+from fanfold.adapters.git.scan import Scanner
+from fanfold.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from fanfold.adapters.git.repository import GitRepository
+    from fanfold.ports import CommandResult, Sandbox
+
+
+class Checkout:
+    """`ports.Workspace` on disk at `root`; what it holds besides the base is never trusted."""
+
+    has_shell = True
+
+    def __init__(
+        self,
+        repository: GitRepository,
+        base: Base,
+        root: Path,
+        sandbox: Sandbox,
+        packs: Packs,
+        *,
+        exclude: Sequence[str] = (),
+        max_file_bytes: int = MAX_FILE_BYTES,
+        discard: Callable[[], None],
+    ) -> None:
+        self.root = root
+        self._base, self._sandbox, self._packs = base, sandbox, packs
+        self._exclude, self._limit, self._discard = (*CACHES, *exclude), max_file_bytes, discard
+        self._written: set[str] = set()
+        self._equipped = False
+        check_out(repository, base.tree, root, exclude)
+        self._scanner = Scanner(repository, base, root)
+
+    def files(self) -> list[str]:
+        return self._scanner.files(self._ignores())
+
+    def read(self, path: str) -> bytes:
+        return read_file(self.root, path, self._limit)
+
+    def write(self, path: str, data: bytes) -> None:
+        if path in self._base.submodules:
+            raise WorkspaceError(f"{path!r} is a folder")
+        write_file(self.root, path, data, self._limit)
+        self._written.add(path)
+
+    def run(self, command: str, timeout_s: float) -> CommandResult:
+        if not self._equipped:
+            self._packs.equip(self._base.tree, self.root)
+            self._equipped = True
+        return self._sandbox.run(command, str(self.root), timeout_s)
+
+    def left_out(self) -> list[str]:
+        """Paths that `write` wrote and `tree` leaves out, as `.gitignore` ignores them."""
+        ignores = self._ignores()
+        fresh = self._written - self._base.entries.keys()
+        return sorted(path for path in fresh if ignores.ignored(path))
+
+    def tree(self) -> str:
+        return self._scanner.tree(self._ignores())
+
+    def close(self) -> None:
+        self._discard()
+
+    def _ignores(self) -> Ignores:
+        return Ignores(self._gitignore, self._exclude)
+
+    def _gitignore(self, path: str) -> bytes | None:
+        try:
+            return read_file(self.root, path, self._limit)
+        except WorkspaceError:
+            return None

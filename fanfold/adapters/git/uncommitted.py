@@ -1,0 +1,44 @@
+"""The work tree as it is, as a tree object, without a trace in the user's index."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fanfold.adapters.git.command import GitFailed, git
+from fanfold.adapters.git.status import read_changes
+from fanfold.adapters.git.trees import raw
+from fanfold.errors import InvalidRepository
+
+if TYPE_CHECKING:
+    import pygit2
+
+
+def snapshot_uncommitted(repo: pygit2.Repository, root: Path) -> str:
+    """Write all tracked changes and all new files that are not ignored as a tree on top of HEAD.
+
+    Nested repositories and fanfold's own folder are left out. Raises `InvalidRepository` while
+    paths are unmerged, or where a clean filter (such as git-lfs) fails.
+    """
+    changes = read_changes(root)
+    unmerged = [change.path for change in changes if change.unmerged]
+    if unmerged:
+        raise InvalidRepository(f"unmerged paths {unmerged[:5]!r}: resolve and commit them first")
+    fresh = [change.path for change in changes if change.untracked and change.path[-1] != "/"]
+    with tempfile.TemporaryDirectory(prefix="fanfold-index-") as folder:
+        index = Path(folder) / "index"
+        users = Path(repo.path) / "index"
+        if users.exists():
+            shutil.copy2(users, index)
+        variables = {"GIT_INDEX_FILE": str(index)}
+        try:
+            git(root, "add", "--update", ".", variables=variables)
+            stdin = b"".join(raw(path) + b"\0" for path in fresh)
+            git(root, "update-index", "--add", "-z", "--stdin", stdin=stdin, variables=variables)
+            return git(root, "write-tree", variables=variables).decode().strip()
+        except GitFailed as error:
+            raise InvalidRepository(
+                f"cannot snapshot the work tree: {error.stderr.strip().splitlines()[-1]}"
+            ) from error

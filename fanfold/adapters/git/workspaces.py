@@ -1,0 +1,166 @@
+"""Where workspaces live: private folders that vanish on close, or after their process died."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fanfold.adapters.git.base import MAX_FILE_BYTES, Base
+from fanfold.adapters.git.checkout import Checkout
+from fanfold.adapters.git.overlay import Overlay
+from fanfold.adapters.git.private_git import Packs
+from fanfold.errors import SandboxUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fanfold.adapters.git.repository import GitRepository
+    from fanfold.ports import Sandbox, Workspace
+
+    Furnish = Callable[[str, Path], Sequence[str]]
+
+_BASES_KEPT = 8
+
+
+class GitWorkspaces:
+    """`ports.Workspaces`: overlays without a shell, checkouts below `home` with one.
+
+    `home` is a folder of the user's own; `furnish` puts prepared files for a tree into a fresh
+    checkout and gives the patterns that its `tree` leaves out.
+    """
+
+    def __init__(
+        self,
+        repository: GitRepository,
+        home: Path,
+        sandbox: Sandbox | None = None,
+        *,
+        max_file_bytes: int = MAX_FILE_BYTES,
+        furnish: Furnish | None = None,
+    ) -> None:
+        self._repository, self._home, self._sandbox = repository, home, sandbox
+        self._limit, self._furnish = max_file_bytes, furnish
+        self._lock = threading.Lock()
+        self._bases: dict[str, Base] = {}
+        self._folder: _Folder | None = None
+
+    def open(self, tree: str, *, shell: bool, name: str) -> Workspace:
+        """Raises `SandboxUnavailable` where a shell is asked for and nothing can contain it."""
+        base = self._base(tree)
+        if not shell:
+            return Overlay(self._repository, base, self._limit)
+        if self._sandbox is None:
+            raise SandboxUnavailable("no sandbox for a role with a shell: see `fanfold doctor`")
+        folder = self._opened()
+        label = re.sub(r"[^\w.-]", "-", name)[:40]
+        place = Path(tempfile.mkdtemp(prefix=f"{label}-", dir=folder.path))
+        root = place / "tree"
+        root.mkdir()
+        try:
+            exclude = self._furnish(tree, root) if self._furnish else ()
+            return Checkout(
+                self._repository,
+                base,
+                root,
+                self._sandbox,
+                folder.packs(self._repository),
+                exclude=exclude,
+                max_file_bytes=self._limit,
+                discard=lambda: remove(place),
+            )
+        except BaseException:
+            remove(place)
+            raise
+
+    def close(self) -> None:
+        """Remove every workspace of this process."""
+        with self._lock:
+            if self._folder is not None:
+                self._folder.close()
+                self._folder = None
+
+    def _base(self, tree: str) -> Base:
+        with self._lock:
+            base = self._bases.get(tree)
+            if base is None:
+                base = self._bases[tree] = Base(self._repository.objects, tree)
+                for old in list(self._bases)[:-_BASES_KEPT]:
+                    del self._bases[old]
+            return base
+
+    def _opened(self) -> _Folder:
+        with self._lock:
+            if self._folder is None:
+                self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
+                sweep(self._home)
+                self._folder = _Folder(self._home)
+            return self._folder
+
+
+class _Folder:
+    """One process's folder below `home`; a lock on it says that the process lives."""
+
+    def __init__(self, home: Path) -> None:
+        self.path, self._lock = _locked(home)
+        self._packs: Packs | None = None
+
+    def packs(self, repository: GitRepository) -> Packs:
+        if self._packs is None:
+            self._packs = Packs(repository, self.path / "packs")
+        return self._packs
+
+    def close(self) -> None:
+        remove(self.path)
+        os.close(self._lock)
+
+
+def _locked(home: Path) -> tuple[Path, int]:
+    """A new folder with its lock; another one where a sweep was faster than the lock."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix="live-", dir=home))
+        with suppress(FileNotFoundError):
+            lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if path.exists():
+                return path, lock
+            os.close(lock)
+
+
+def sweep(home: Path) -> int:
+    """Remove the folders below `home` whose process is gone; gives how many went."""
+    gone = 0
+    for folder in home.glob("live-*"):
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            remove(folder)
+            gone += 1
+        finally:
+            os.close(lock)
+    return gone
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder with all in it, also where commands took away the right to."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        folder.chmod(0o700)
+        for place, folders, _ in os.walk(folder):
+            for name in folders:
+                below = Path(place, name)
+                if not below.is_symlink():
+                    below.chmod(0o700)
+        shutil.rmtree(folder)

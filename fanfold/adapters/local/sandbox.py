@@ -1,0 +1,221 @@
+"""Commands that a model wrote, contained by bubblewrap; and a runner for who goes without."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fanfold.adapters.local.bounded import run_bounded
+from fanfold.adapters.local.sandbox_mounts import (
+    SYSTEM,
+    clean_environment,
+    home,
+    private_settings,
+    secrets_in,
+    toolchains,
+)
+from fanfold.errors import SandboxUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fanfold.ports import CommandResult
+
+WORKSPACE = "/workspace"
+_TMPFS_BYTES = 4 << 30
+_PROCESSES, _FILE_BLOCKS, _DATA_KIB, _OPEN_FILES = 4096, 16 << 21, 32 << 20, 65536
+_LIMITED = f"""\
+echo 1000 >/proc/self/oom_score_adj
+ulimit -c 0; ulimit -f {_FILE_BLOCKS}; ulimit -d {_DATA_KIB}; ulimit -n {_OPEN_FILES}
+ulimit -u {_PROCESSES} || ulimit -p {_PROCESSES}
+"""
+_SHELL = f'{{ {_LIMITED} }} 2>/dev/null; exec /bin/sh -c "$1"'
+_MARK = "FANFOLD_COMMAND"
+_PR_SET_DUMPABLE = 4
+
+
+def harden_process() -> None:
+    """Keep same-user processes from this one's memory and environment (PR_SET_DUMPABLE=0)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+class Bubblewrap:
+    """`ports.Sandbox`: only the tree, at `/workspace`, can be written, and only loopback reached.
+
+    The system, toolchains and `.git` are read-only; HOME and /tmp are empty and
+    forgotten after each command; all its processes die with it.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._environment = clean_environment(environ)
+
+    def run(self, command: str, root: str, timeout_s: float) -> CommandResult:
+        """Run `sh -c command` at `root`. Raises `SandboxUnavailable` when it could not start."""
+        status_out, status_in = os.pipe()
+        try:
+            wrapped = self.wrap(command, Path(root), status_in)
+            result = run_bounded(
+                wrapped, timeout_s, cwd="/", env=self._environment, pass_fds=(status_in,)
+            )
+            os.close(status_in)
+            status_in = -1
+            with os.fdopen(status_out, "rb", closefd=False) as file:
+                ended = b'"exit-code"' in file.read()
+        finally:
+            os.close(status_out)
+            if status_in >= 0:
+                os.close(status_in)
+        if not ended and not result.timed_out:
+            raise SandboxUnavailable(
+                f"the sandbox did not start ({result.output.strip()[-300:]}): see `fanfold doctor`"
+            )
+        return result
+
+    def wrap(self, command: str, root: Path, status: int) -> list[str]:
+        """The command line of bubblewrap around `sh -c command`."""
+        return [
+            shutil.which("bwrap", path=self._environ.get("PATH")) or "bwrap",
+            *("--json-status-fd", str(status)),
+            *self._view,
+            *("--bind", str(root), WORKSPACE),
+            *self._own_git(root),
+            *("--remount-ro", "/", "--chdir", WORKSPACE),
+            *("/bin/sh", "-c", _SHELL, "sh", command),
+        ]
+
+    def available(self) -> str | None:
+        """None where commands can be contained; else why not, and the mend."""
+        if sys.platform != "linux":
+            return "there is no sandbox on this system yet: run on Linux, or accept `--no-sandbox`"
+        if shutil.which("bwrap", path=self._environ.get("PATH")) is None:
+            return (
+                "bubblewrap is not installed: `apt install bubblewrap` or `dnf install bubblewrap`"
+            )
+        try:
+            result = self.run("true", "/var/empty" if Path("/var/empty").is_dir() else "/usr", 10)
+        except SandboxUnavailable as error:
+            return _mend(str(error))
+        return None if result.exit_code == 0 else f"the sandbox fails: {result.output.strip()}"
+
+    @cached_property
+    def _view(self) -> list[str]:
+        own_home = str(home(self._environ))
+        return [
+            *("--unshare-all", "--cap-drop", "ALL", "--die-with-parent", "--new-session"),
+            *self._system(),
+            *("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"),
+            *self._empty("/tmp", "1777"),  # noqa: S108
+            *self._empty("/var/tmp", "1777"),  # noqa: S108
+            *self._empty("/run", "0755"),
+            *self._empty(own_home, "0700"),
+            *self._toolchains(),
+        ]
+
+    def _system(self) -> Iterator[str]:
+        for name in SYSTEM:
+            place = Path(name)
+            if place.is_symlink():
+                yield from ("--symlink", str(place.readlink()), name)
+            elif place.is_dir():
+                yield from ("--ro-bind", name, name)
+        yield from self._hidden(*private_settings())
+
+    def _toolchains(self) -> Iterator[str]:
+        for folder in toolchains(self._environ):
+            yield from ("--ro-bind-try", str(folder), str(folder))
+            yield from self._hidden(*secrets_in(folder))
+
+    def _hidden(self, *places: Path) -> Iterator[str]:
+        for place in places:
+            if place.is_dir():
+                yield from self._empty(str(place), "0700")
+            else:
+                yield from ("--ro-bind", "/dev/null", str(place))
+
+    def _empty(self, place: str, mode: str) -> Iterator[str]:
+        if self._sized:
+            yield from ("--size", str(_TMPFS_BYTES))
+        yield from ("--perms", mode, "--tmpfs", place)
+
+    def _own_git(self, root: Path) -> tuple[str, ...]:
+        own = root / ".git"
+        return ("--ro-bind", str(own), f"{WORKSPACE}/.git") if own.is_dir() else ()
+
+    @cached_property
+    def _sized(self) -> bool:
+        """Bubblewrap bounds a tmpfs from 0.7 on."""
+        told = subprocess.run(
+            ["bwrap", "--version"],  # noqa: S607
+            capture_output=True,
+            check=False,
+            env=self._environment,
+        )
+        version = told.stdout.decode().split()[-1:] or ["0"]
+        return tuple(int(part) for part in version[0].split(".")[:2] if part.isdigit()) >= (0, 7)
+
+
+class NoSandbox:
+    """`ports.Sandbox` that contains nothing: for `--no-sandbox`, or a machine that is a sandbox.
+
+    The environment is still clean, limits still hold, and no process outlives its command.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environment = clean_environment(environ)
+
+    def run(self, command: str, root: str, timeout_s: float) -> CommandResult:
+        mark = secrets.token_hex(16)
+        return run_bounded(
+            ("/bin/sh", "-c", _SHELL, "sh", command),
+            timeout_s,
+            cwd=root,
+            env={**self._environment, _MARK: mark},
+            sweep=lambda: _kill_marked(mark),
+        )
+
+
+def _kill_marked(mark: str) -> None:
+    """Kill what left the process group, by the mark in its environment, until none is left."""
+    wanted = f"{_MARK}={mark}".encode()
+    for _ in range(100):
+        found = [process for process in _processes() if wanted in _environment_of(process)]
+        for process in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        if not found:
+            return
+
+
+def _processes() -> Iterator[int]:
+    for place in Path("/proc").glob("[0-9]*"):
+        yield int(place.name)
+
+
+def _environment_of(process: int) -> list[bytes]:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    return []
+
+
+def _mend(said: str) -> str:
+    restricted = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+    if restricted.is_file() and restricted.read_text().strip() == "1":
+        return (
+            "AppArmor keeps bubblewrap from making user namespaces (Ubuntu 24.04): "
+            "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or give bwrap a profile"
+        )
+    clone = Path("/proc/sys/kernel/unprivileged_userns_clone")
+    if clone.is_file() and clone.read_text().strip() == "0":
+        return "user namespaces are off: `sudo sysctl kernel.unprivileged_userns_clone=1`"
+    return f"bubblewrap cannot contain commands here: {said}"
