@@ -3,6 +3,7 @@ PYTHON ?= python3
 UV := .uv/$(UV_VERSION)/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
+BENCHMARKS := $(filter-out benchmarks/fleet.py,$(wildcard benchmarks/*.py))
 STAGE ?= dev
 PROFILE ?= lite
 
@@ -63,7 +64,7 @@ deploy: synth ## Deploy cdk.out with the CDK's own command line
 	npx --yes aws-cdk@2.1148.1 deploy --app cdk.out --all
 
 bench: setup ## Run the benchmarks
-	@for file in benchmarks/*.py; do $(BIN)/python "$$file" || exit 1; done
+	@for file in $(BENCHMARKS); do echo "$$file" && $(BIN)/python "$$file" || exit 1; done
 
 format: setup ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix
