@@ -13,7 +13,7 @@ import msgspec
 from fanfold.run.attempt import CheckResult, Exit, Purpose, Usage
 
 
-class EventData(msgspec.Struct, frozen=True):
+class EventData(msgspec.Struct, frozen=True, gc=False):
     """Base of all event payloads; the event's type is the class name in snake_case."""
 
     @classmethod
@@ -21,7 +21,7 @@ class EventData(msgspec.Struct, frozen=True):
         return _TYPES[cls]
 
 
-class TaskSpec(msgspec.Struct, frozen=True):
+class TaskSpec(msgspec.Struct, frozen=True, gc=False):
     """A task as admitted.
 
     `line` is the line of its mark, `done` is true where the plan had ticked it.
@@ -36,7 +36,7 @@ class TaskSpec(msgspec.Struct, frozen=True):
     text: str = ""
 
 
-class UnitSpec(msgspec.Struct, frozen=True):
+class UnitSpec(msgspec.Struct, frozen=True, gc=False):
     """What one attempt works on. `kind` is work, check, bookkeeping or gate; `order` is plan order.
 
     `covers` are the units a gate judges: a reject reopens them.
@@ -158,7 +158,7 @@ class AttemptFinished(EventData, frozen=True):
     detail: str = ""
 
 
-class Applied(msgspec.Struct, frozen=True):
+class Applied(msgspec.Struct, frozen=True, gc=False):
     """A patch that is in the tree; `tree` is the run's tree right after it."""
 
     attempt: str
@@ -380,7 +380,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """A typed event with its place in the stream and its time; what the folds work on."""
 
     version: int

@@ -46,7 +46,14 @@ def evolve(state: RunState, event: e.Recorded) -> RunState:
 
 
 def _copy(state: RunState) -> RunState:
-    return replace(state, units=dict(state.units), gates=dict(state.gates))
+    return replace(
+        state,
+        units=dict(state.units),
+        gates=dict(state.gates),
+        applied=list(state.applied),
+        applied_at=list(state.applied_at),
+        checkpoints=list(state.checkpoints),
+    )
 
 
 def _apply(state: RunState, event: e.Recorded) -> None:
@@ -79,7 +86,7 @@ def _admitted(state: RunState, data: e.RunAdmitted, _: datetime) -> None:
     state.tasks, state.options, state.control_files = data.tasks, data.options, data.control_files
     state.units = {u.id: UnitState(u) for u in sorted(data.units, key=lambda u: u.order)}
     state.dependents = _dependents(data.units)
-    state.checkpoints = (Checkpoint(0, data.base_tree),)
+    state.checkpoints = [Checkpoint(0, data.base_tree)]
     settle_all(state)
 
 
@@ -123,7 +130,7 @@ def _dispatched(state: RunState, data: e.AttemptDispatched, _: datetime) -> None
         since=unit.since if another else len(unit.tries),
         continues=None,
         hint="",
-        revoked=unit.revoked or data.base_tree != state.tree or not state.unblocked(unit),
+        revoked=unit.revoked or not state.unblocked(unit),
     )
 
 
@@ -190,8 +197,8 @@ def _merged(state: RunState, data: e.MergeCompleted, at: datetime) -> None:
     if overtaken or not all(_carried(state, a.unit, a.attempt) for a in data.applied):
         return
     state.tree = data.tree
-    state.applied = (*state.applied, *data.applied)
-    state.applied_at = (*state.applied_at, *(at for _ in data.applied))
+    state.applied.extend(data.applied)
+    state.applied_at.extend(at for _ in data.applied)
     if data.dropped_paths:
         state.dropped_paths = tuple(dict.fromkeys((*state.dropped_paths, *data.dropped_paths)))
     for entry in data.applied:
@@ -238,7 +245,7 @@ def _accept(state: RunState) -> None:
 def _keep(state: RunState) -> None:
     checkpoint = Checkpoint(len(state.applied), state.tree)
     if checkpoint != state.checkpoint:
-        state.checkpoints = (*state.checkpoints, checkpoint)
+        state.checkpoints.append(checkpoint)
 
 
 def _blamed(state: RunState, data: e.PatchBlamed, _: datetime) -> None:
@@ -252,14 +259,16 @@ def _blamed(state: RunState, data: e.PatchBlamed, _: datetime) -> None:
     if unit.repaired:
         unit = replace(unit, status=UnitStatus.REJECTED, reason="check_failed")
     else:
-        unit = replace(unit, purpose=Purpose.REPAIR, repaired=True, continues=data.attempt)
+        unit = replace(
+            unit, purpose=Purpose.REPAIR, repaired=True, continues=data.attempt, blamed=data.checks
+        )
     state.units[name] = unit
     settle_all(state)
 
 
 def _approval_requested(state: RunState, data: e.ApprovalRequested, _: datetime) -> None:
     gate = state.units.get(data.gate)
-    if gate is not None and gate.status is UnitStatus.OPEN:
+    if gate is not None and state.ready(gate):
         state.gates[data.gate] = GateState(data.tree, data.from_tree)
         state.units[data.gate] = replace(gate, status=UnitStatus.WAITING)
 

@@ -21,8 +21,8 @@ def fall_back(state: RunState, count: int, tree: str, *, out: Iterable[str]) -> 
     state.applied, state.applied_at = state.applied[:count], state.applied_at[:count]
     state.tree = state.verified_tree = tree
     state.red_tree = None
-    kept = tuple(c for c in state.checkpoints if c.count < count)
-    state.checkpoints = (*kept, Checkpoint(count, tree))
+    kept = [c for c in state.checkpoints if c.count < count]
+    state.checkpoints = [*kept, Checkpoint(count, tree)]
     if not count:
         state.results, state.results_tree = state.baseline or (), tree
     for entry in later:

@@ -52,7 +52,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-class Try(msgspec.Struct, frozen=True):
+class Try(msgspec.Struct, frozen=True, gc=False):
     """One attempt of a unit; `outcome` is None while it is in flight."""
 
     dispatched: AttemptDispatched
@@ -73,10 +73,11 @@ class Try(msgspec.Struct, frozen=True):
         return self.dispatched.purpose
 
 
-class UnitState(msgspec.Struct, frozen=True):
+class UnitState(msgspec.Struct, frozen=True, gc=False):
     """A unit with its tries; `purpose`, `continues`, `hint` and `failures` shape the next one.
 
-    `carrier` is the attempt whose patch stands for the unit. The latest round is `tries[since:]`.
+    `carrier` is the attempt whose patch stands for the unit; `blamed` are the checks that the last
+    patch taken out again turned red. The latest round is `tries[since:]`.
     A `revoked` unit is running on a tree that was taken back: it starts anew once it has landed.
     """
 
@@ -86,6 +87,7 @@ class UnitState(msgspec.Struct, frozen=True):
     purpose: Purpose = Purpose.WORK
     failures: int = 0
     repaired: bool = False
+    blamed: tuple[CheckResult, ...] = ()
     escalated: bool = False
     continues: str | None = None
     hint: str = ""
@@ -134,7 +136,7 @@ class GateState(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class Checkpoint(msgspec.Struct, frozen=True):
+class Checkpoint(msgspec.Struct, frozen=True, gc=False):
     """A tree that may be fallen back to.
 
     The first `count` applied patches, checks as green as on the base.
@@ -173,9 +175,9 @@ class RunState(msgspec.Struct):
     dependents: dict[str, tuple[str, ...]] = {}
     base_tree: str = ""
     tree: str = ""
-    applied: tuple[Applied, ...] = ()
-    applied_at: tuple[datetime, ...] = ()
-    checkpoints: tuple[Checkpoint, ...] = ()
+    applied: list[Applied] = []
+    applied_at: list[datetime] = []
+    checkpoints: list[Checkpoint] = []
     baseline: tuple[CheckResult, ...] | None = None
     results: tuple[CheckResult, ...] = ()
     results_tree: str | None = None
@@ -212,7 +214,8 @@ class RunState(msgspec.Struct):
     @property
     def kept(self) -> tuple[Applied, ...]:
         """The applied patches that a result may hold: all, or those up to the last green tree."""
-        return self.applied[: self.checkpoint.count] if self.needs_verification else self.applied
+        count = self.checkpoint.count if self.needs_verification else len(self.applied)
+        return tuple(self.applied[:count])
 
     @property
     def kept_tree(self) -> str:

@@ -1,7 +1,7 @@
 """A simulated world for the decider: it plays the loop, and everything that can go wrong in it.
 
-What an attempt, a merge or a check gives depends on `seed` alone; when things end, crash or are said by
-a person depends on `schedule`. So two worlds with one seed must end alike, whatever the schedule.
+What an attempt, a merge or a check gives depends on `seed` alone; when things end, crash or are
+said by a person depends on `schedule`. Two worlds with one seed must end alike on any schedule.
 """
 
 from __future__ import annotations
@@ -19,15 +19,10 @@ from fanfold.run.decide import decide, done_units
 from fanfold.run.evolve import evolve, fold
 from fanfold.run.money import WARN_AT
 from fanfold.run.state import Outcome, RunState, UnitStatus
+from tests.fakes.soundness import assert_may_start, assert_sound
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BASE = "base"
-ENDS = {
-    Outcome.COMPLETED: lambda s: e.RunCompleted(s.verified),
-    Outcome.INCOMPLETE: lambda s: e.RunIncomplete(s.verified),
-    Outcome.CANCELLED: lambda s: e.RunCancelled(s.verified),
-    Outcome.FAILED: lambda s: e.RunFailed(s.failure or "failed", s.verified),
-}
 TROUBLES = tuple(x for x in Exit if x not in (Exit.SUBMITTED, Exit.PICKED))
 
 
@@ -50,7 +45,7 @@ class Odds(msgspec.Struct, frozen=True):
 
 
 CALM = Odds(cancel=0.0, crash=0.0, repeat=0.0, early_word=0.0)
-PERFECT = Odds(*([0.0] * 12))
+PERFECT = Odds(**dict.fromkeys(Odds.__struct_fields__, 0))
 
 
 class Livelock(AssertionError):
@@ -108,6 +103,8 @@ class World:
         for data in events:
             if self.people:
                 self._early_word()
+            if isinstance(data, e.AttemptDispatched):
+                assert_may_start(self.state, data)
             self._record(data)
             if self.odds.repeat and self.random.random() < self.odds.repeat:
                 self._record(data)
@@ -120,6 +117,7 @@ class World:
         event = e.Recorded(version, START + timedelta(seconds=version), data)
         self.log.append(event)
         self.state = evolve(self.state, event)
+        assert_sound(self.state)
 
     def _early_word(self) -> None:
         odds = self.odds
@@ -154,33 +152,37 @@ class World:
 
     def _perform(self, step: steps.Step) -> None:
         match step:
-            case steps.Admit():
-                self.append(self.admitted)
             case steps.Dispatch():
-                if step.fresh:
-                    self.append(*step.attempts)
-                self._land(list(step.attempts))
+                self._dispatch(step)
             case steps.Merge():
                 self._merge(step)
             case steps.Verify():
                 self._verify(step)
             case steps.Ask():
                 self._ask(step)
+            case _:
+                self.append(self._one_event(step))
+
+    def _one_event(self, step: steps.Step) -> e.EventData:
+        match step:
+            case steps.Admit():
+                return self.admitted
             case steps.Exhaust():
-                self.append(e.BudgetExhausted(self.state.spent, self.state.cap, step.units))
+                return e.BudgetExhausted(self.state.spent, self.state.cap, step.units)
             case steps.WriteBack():
                 done = done_units(self.state)
-                self.append(
-                    e.PlanWrittenBack(
-                        "b", "c", step.tree, step.tree, dict.fromkeys(done, "c"), done
-                    )
-                )
+                commits = dict.fromkeys(done, "c")
+                return e.PlanWrittenBack("branch", "tip", step.tree, step.tree, commits, done)
             case steps.Finish():
-                self.append(ENDS[step.outcome](self.state))
-            case steps.Ended():
-                raise AssertionError("an ended run has nothing to perform")
+                return _last_event(step.outcome, self.state)
+            case _:
+                raise AssertionError(f"{step!r} is more than one event")
 
-    def _land(self, attempts: list[e.AttemptDispatched]) -> None:
+    def _dispatch(self, step: steps.Dispatch) -> None:
+        """Ends may come in any order, and all of a wave are in flight before the first."""
+        if step.fresh:
+            self.append(*step.attempts)
+        attempts = list(step.attempts)
         self.random.shuffle(attempts)
         for dispatched in attempts:
             self.append(self.end_of(dispatched))
@@ -277,6 +279,18 @@ class World:
                 self.append(e.ApprovalRequested(gate, self.state.kept_tree, BASE))
 
 
+def _last_event(outcome: Outcome, state: RunState) -> e.EventData:
+    match outcome:
+        case Outcome.COMPLETED:
+            return e.RunCompleted(state.verified)
+        case Outcome.CANCELLED:
+            return e.RunCancelled(state.verified)
+        case Outcome.FAILED:
+            return e.RunFailed(state.failure or "failed", state.verified)
+        case _:
+            return e.RunIncomplete(state.verified)
+
+
 class Crash(Exception):
     """kill -9: what was appended stays, everything else is gone."""
 
@@ -289,7 +303,7 @@ def small_graph(seed: object, *, money: bool = True) -> e.RunAdmitted:
         before = [u.id for u in units]
         needs = tuple(sorted(n for n in before if rng.random() < 0.3))
         kind = rng.choice(("work", "work", "work", "work", "check", "bookkeeping", "gate"))
-        covers = tuple(n for n in needs or before) if kind == "gate" else ()
+        covers = needs if kind == "gate" else ()
         units.append(e.UnitSpec(chr(97 + order), ("t",), needs, kind, order, covers=covers))
     slice_ = 1000
     cap = rng.choice((500, 2500, 5700, 100_000)) if money else 10**9
