@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-import uuid6
 
 from fanfold.errors import FanfoldError
 from fanfold.run.events import BY_TYPE, Envelope, EventData
@@ -62,10 +61,12 @@ def seal(
 
     Large payloads go to `artifacts` as the iteration reaches them.
     """
+    from uuid6 import uuid7
+
     for version, event in enumerate(events, after + 1):
         encoded = _encoded(event)
         envelope = Envelope(
-            event_id=str(uuid6.uuid7()),
+            event_id=str(uuid7()),
             event_type=event.event_type(),
             timestamp=now.astimezone(UTC),
             project=project,
@@ -89,7 +90,7 @@ def unseal(stored: Envelope, artifacts: ArtifactStore) -> Envelope:
         ArtifactMissing, ArtifactCorrupt: a large payload is gone or damaged.
         FanfoldError: the schema is newer than this version of fanfold.
     """
-    current = _current_schema(stored.event_type)
+    current = _current_schema(stored.event_type) if UPCASTS else 1
     if stored.schema > current and stored.event_type in BY_TYPE:
         raise FanfoldError(
             f"{stored.stream!r} version {stored.version}: {stored.event_type} has schema "
@@ -106,7 +107,7 @@ def unseal(stored: Envelope, artifacts: ArtifactStore) -> Envelope:
 
 def _current_schema(event_type: str) -> int:
     schema = 1
-    while UPCASTS and (event_type, schema) in UPCASTS:
+    while (event_type, schema) in UPCASTS:
         schema += 1
     return schema
 

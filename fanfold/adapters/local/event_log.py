@@ -16,11 +16,12 @@ from fanfold.errors import FanfoldError
 from fanfold.run.events import Envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
 _CHUNK = 16 * 1024 * 1024
 _FINGERPRINT = 64
+_OBJECT = ord("{")
 
 
 class _Line(msgspec.Struct):
@@ -123,24 +124,25 @@ class EventLog:
         return index.version
 
     def read(self, stream: str, after: int) -> list[Envelope]:
-        """The stored envelopes above version `after`."""
+        """The stored envelopes above version `after`. Raises `FanfoldError`."""
+        after = max(after, 0)
         if self.version(stream) <= after:
             return []
         index = self.streams[stream]
-        places = list(zip(index.offsets[after:], index.lengths[after:], strict=True))
-        envelopes: list[Envelope] = []
-        start = 0
-        while start < len(places):
-            first, end = places[start][0], start
-            while end < len(places) and places[end][0] - first < _CHUNK:
-                end += 1
-            last_offset, last_length = places[end - 1]
-            block = self._pread(first, last_offset + last_length - first)
-            envelopes += [
-                _decode_envelope(block[o - first : o - first + n]) for o, n in places[start:end]
-            ]
-            start = end
-        return envelopes
+        try:
+            lines = self._lines(index.offsets[after:], index.lengths[after:])
+            return [_decode_envelope(line) for line in lines]
+        except msgspec.DecodeError as error:
+            self._forget()
+            path = str(self.path)
+            raise FanfoldError(f"{path!r} was rewritten by another program ({error})") from error
+
+    def _lines(self, offsets: array[int], lengths: array[int]) -> Iterator[bytes]:
+        first, span = offsets[0], offsets[-1] + lengths[-1] - offsets[0]
+        if span > 2 * sum(lengths):
+            return map(self._pread, offsets, lengths)
+        block = self._pread(first, span)
+        return (block[o - first : o - first + n] for o, n in zip(offsets, lengths, strict=True))
 
     def append(self, envelopes: Sequence[Envelope]) -> None:
         """Adds one line each in one write; what could not be written whole is taken back.
@@ -221,19 +223,21 @@ class EventLog:
             event = _decode_line(line)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return False
-        if bytes(memoryview(event.data)[:1]) != b"{":
+        if memoryview(event.data)[0] != _OBJECT:
             return False
         index = self.streams.get(event.stream)
         if index is None:
             index = self.streams[event.stream] = StreamIndex((event.timestamp, event.event_id))
-        if index.gap_at is not None or event.version <= index.version:
+        ahead = event.version - len(index.offsets)
+        if index.gap_at is not None or ahead < 1:
             return False
-        if event.version > index.version + 1:
+        if ahead > 1:
             index.gap_at = offset
             return False
         index.offsets.append(offset)
         index.lengths.append(len(line))
-        index.last = max(index.last, event.timestamp)
+        if event.timestamp > index.last:
+            index.last = event.timestamp
         return True
 
     def _pread(self, offset: int, length: int) -> bytes:
