@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanfold.errors import FanfoldError, LeaseHeld, RunBusy
 from fanfold.run import steps
-from fanfold.run.events import CancelRequested, RunResumed
+from fanfold.run.events import RunResumed
 from fanfold.run.state import Outcome
 from fanfold.steps.admit import admit
 from fanfold.steps.ask import ask
@@ -27,7 +27,7 @@ from fanfold.steps.verify import verify
 from fanfold.steps.write_back import write_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from fanfold.run.events import AttemptDispatched
     from fanfold.run.state import RunState
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 LEASE_S = 60.0
 RENEW_S = 15.0
-PERFORMERS: dict[type[Any], "Callable[[Journal, Any, Wiring], None]"] = {
+PERFORMERS: dict[type[Any], Callable[[Journal, Any, Wiring], None]] = {
     steps.Merge: merge,
     steps.Verify: verify,
     steps.WriteBack: write_back,
@@ -83,6 +83,16 @@ class LocalEngine:
             journal.append(RunResumed(state.generation + 1, cap))
             return self._loop(journal)
 
+    def finish(self, journal: Journal) -> RunState:
+        """Take a run that was told to stop to its end.
+
+        Raises:
+            RunBusy: another process drives this run.
+        """
+        with self._leased(f"run/{journal.run_id}"), self._interruptible():
+            journal.refresh()
+            return self._loop(journal)
+
     def interrupt(self) -> None:
         """Ask everything to stop cleanly; safe from any thread."""
         self._stop.set()
@@ -117,21 +127,21 @@ class LocalEngine:
         workers = min(len(attempts), journal.state.limits.concurrency)
         with ThreadPoolExecutor(workers, thread_name_prefix="attempt") as pool:
             running: set[Future[None]] = {
-                pool.submit(self._attempt, journal, dispatched) for dispatched in attempts
+                pool.submit(self._attempt, journal.state, dispatched) for dispatched in attempts
             }
             while running:
                 ended, running = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in ended:
                     future.result()
 
-    def _attempt(self, journal: Journal, dispatched: AttemptDispatched) -> None:
+    def _attempt(self, state: RunState, dispatched: AttemptDispatched) -> None:
         pause = random.uniform(0.0, dispatched.delay_s)  # noqa: S311
         if pause and self._stop.wait(pause):
             return
-        attempt(journal.run_id, dispatched, self.wiring, self.holder, self._stop.is_set)
+        attempt(state, dispatched, self.wiring, self.holder, self._stop.is_set)
 
     @contextmanager
-    def _leased(self, name: str) -> Iterator[None]:
+    def _leased(self, name: str) -> Generator[None]:
         """Hold the lease and renew it until the block ends."""
         try:
             self.wiring.lease.acquire(name, self.holder, LEASE_S)
@@ -152,7 +162,7 @@ class LocalEngine:
             self.wiring.lease.renew(name, self.holder, LEASE_S)
 
     @contextmanager
-    def _interruptible(self) -> Iterator[None]:
+    def _interruptible(self) -> Generator[None]:
         """The first Ctrl-C or SIGTERM stops cleanly, a second one at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -169,9 +179,3 @@ class LocalEngine:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def request_cancel(journal: Journal, by: str) -> RunState:
-    """Ask a run to stop; whoever drives it sees it at its next look."""
-    journal.refresh()
-    return journal.append(CancelRequested(by), actor=by or "user")

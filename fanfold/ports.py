@@ -15,6 +15,8 @@ from fanfold.run.attempt import Context, Usage
 if TYPE_CHECKING:
     from datetime import datetime
 
+    import pygit2
+
     from fanfold.run.events import Envelope, EventData
 
 
@@ -124,9 +126,24 @@ class Sandbox(Protocol):
     def run(self, command: str, root: str, timeout_s: float) -> CommandResult: ...
 
 
+class Checks(Protocol):
+    """Runs commands on trees, where model-written code finds nothing to steal."""
+
+    def run(self, tree: str, commands: Sequence[tuple[str, float]]) -> list[CommandResult]:
+        """Run each (command, timeout in seconds) in order on one fresh checkout of `tree`.
+
+        Raises `SandboxUnavailable`.
+        """
+        ...
+
+
 class Repository(Protocol):
     """Git objects and refs of the project; never its work tree or index."""
 
+    @property
+    def objects(self) -> pygit2.Repository: ...  # to read objects from, in the calling thread
+    def store_pack(self, name: str, data: bytes, index: bytes) -> None: ...
+    def keep(self, name: str, oid: str) -> None: ...  # holds an object against pruning
     def tree_of(self, commit: str) -> str: ...
     def diff(self, base_tree: str, tree: str) -> bytes: ...  # full-index, binary-safe, no renames
     def read(self, tree: str, path: str) -> bytes | None: ...

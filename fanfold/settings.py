@@ -71,6 +71,11 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: float = 120.0
     script: str = ""
 
+    @property
+    def scripted(self) -> bool:
+        """Whether a script plays the agents, free and without a key."""
+        return self.provider == "scripted" or bool(self.script)
+
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Hosts that commands of an attempt may reach."""
@@ -129,10 +134,14 @@ class Credentials(msgspec.Struct, frozen=True):
     """What the model API needs; never printed."""
 
     api_key: str | None = None
+    auth_token: str | None = None
     base_url: str | None = None
 
+    def __bool__(self) -> bool:
+        return bool(self.api_key or self.auth_token)
+
     def __repr__(self) -> str:
-        return f"Credentials(api_key={'set' if self.api_key else None}, base_url={self.base_url!r})"
+        return f"Credentials({'set' if self else 'missing'}, base_url={self.base_url!r})"
 
 
 def load(root: Path, environ: Mapping[str, str] | None = None) -> Settings:
@@ -157,7 +166,8 @@ def credentials(environ: Mapping[str, str] | None = None) -> Credentials:
     """The model API's key and address, as `ANTHROPIC_API_KEY` and `ANTHROPIC_BASE_URL` say."""
     environ = environment() if environ is None else environ
     return Credentials(
-        environ.get("ANTHROPIC_API_KEY") or environ.get("ANTHROPIC_AUTH_TOKEN") or None,
+        environ.get("ANTHROPIC_API_KEY") or None,
+        environ.get("ANTHROPIC_AUTH_TOKEN") or None,
         environ.get("ANTHROPIC_BASE_URL") or None,
     )
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 COMMANDS = {
     "demo": "see a whole run now, with no account, key or question",
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0 if known.help else 2
     if words[0] not in COMMANDS:
         top.error(f"{words[0]!r} is not a command{_nearest(words[0])}")
-    return _guarded(words[0], words[1:], known.directory)
+    return _run_command(words[0], words[1:], known.directory)
 
 
 def top_parser() -> Parser:
@@ -107,6 +107,12 @@ def command_parser(name: str) -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    add_command_arguments(name, parser)
+    return parser
+
+
+def add_command_arguments(name: str, parser: argparse.ArgumentParser) -> None:
+    """What the command takes, and the options that every command takes."""
     parser.add_argument(
         "-C",
         dest="directory",
@@ -114,8 +120,7 @@ def command_parser(name: str) -> Parser:
         default=argparse.SUPPRESS,
         help="run as if started in DIR",
     )
-    module.add_arguments(parser)
-    return parser
+    _module(name).add_arguments(parser)
 
 
 def _module(name: str) -> Command:
@@ -125,7 +130,7 @@ def _module(name: str) -> Command:
 def _print_version() -> int:
     from importlib.metadata import version
 
-    print(f"fanfold {version('fanfold')}")  # noqa: T201
+    sys.stdout.write(f"fanfold {version('fanfold')}\n")
     return 0
 
 
@@ -143,27 +148,31 @@ def _nearest(word: str) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _guarded(name: str, words: list[str], directory: str | None) -> int:
-    from fanfold.errors import FanfoldError
-
+def _run_command(name: str, words: list[str], directory: str | None) -> int:
     args = command_parser(name).parse_args(words)
     if not hasattr(args, "directory"):
         args.directory = directory
+    return guarded(lambda: _module(name).run(args))
+
+
+def guarded(action: Callable[[], int]) -> int:
+    """Run `action`; an error it raises on purpose becomes one line on stderr and its exit code."""
+    from fanfold.errors import FanfoldError
+
     try:
-        return _module(name).run(args)
+        return action()
     except FanfoldError as error:
-        print(f"fanfold: {_one_line(str(error))}", file=sys.stderr)  # noqa: T201
-        return error.exit_code
+        problem, code = str(error), error.exit_code
+    except KeyboardInterrupt:
+        problem, code = "interrupted", 130
     except BrokenPipeError:
         _silence_stdout()
         return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(f"fanfold: {place}{error.strerror or error}", file=sys.stderr)  # noqa: T201
-        return 5
-    except KeyboardInterrupt:
-        print("fanfold: interrupted", file=sys.stderr)  # noqa: T201
-        return 130
+        problem, code = f"{place}{error.strerror or error}", 5
+    sys.stderr.write(f"fanfold: {_one_line(problem)}\n")
+    return code
 
 
 def _one_line(text: str) -> str:

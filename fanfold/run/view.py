@@ -8,6 +8,7 @@ from fanfold.run.money import dollars
 from fanfold.run.state import Outcome, RunState, UnitStatus
 
 if TYPE_CHECKING:
+    from fanfold.plan.model import Plan
     from fanfold.run.events import TaskSpec
     from fanfold.run.state import UnitState
 
@@ -85,6 +86,40 @@ def run_view(state: RunState, *, interrupted: bool = False) -> dict[str, Any]:
     }
 
 
+def nothing_to_do(plan: Plan) -> dict[str, Any]:
+    """What `run --json` prints for a plan without an open task; nothing was started."""
+    return {
+        "schema": SCHEMA,
+        "run": None,
+        "outcome": Outcome.COMPLETED.value,
+        "verified": False,
+        "base": None,
+        "tree": None,
+        "branch": None,
+        "tasks": [
+            {
+                "id": t.id,
+                "title": t.title,
+                "kind": t.kind.value,
+                "state": TICKED.get(t.state.value, "skipped"),
+                "unit": None,
+                "attempts": 0,
+                "commit": None,
+                "reason": None if t.state.value in TICKED else t.state.value,
+                "cost_usd": dollars(0),
+            }
+            for t in plan.tasks
+        ],
+        "checks": [],
+        "gates": [],
+        "dropped_paths": [],
+        "cost_usd": dollars(0),
+        "cap_usd": dollars(0),
+        "duration_s": 0.0,
+        "next": [],
+    }
+
+
 def next_commands(state: RunState) -> list[str]:
     """What the user would type next, the likeliest first."""
     run, outcome = state.run_id, outcome_of(state)
@@ -125,9 +160,7 @@ def _task(state: RunState, task: TaskSpec) -> dict[str, Any]:
     }
 
 
-def _status(
-    state: RunState, task: TaskSpec, unit: UnitState | None
-) -> tuple[str, str | None]:
+def _status(state: RunState, task: TaskSpec, unit: UnitState | None) -> tuple[str, str | None]:
     if unit is None:
         known = TICKED.get(task.state)
         return (known, None) if known else ("skipped", "not_selected")

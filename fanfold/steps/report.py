@@ -19,11 +19,11 @@ HEADLINES = {
 }
 
 
-def render_report(state: RunState, outcome: Outcome) -> str:
+def render_report(state: RunState, outcome: Outcome | None) -> str:
     """The report: tasks, price, checks, gates, conflicts, dropped paths and the next command."""
     view = run_view(state)
     sections = [
-        f"# Run {state.run_id}: {HEADLINES[outcome]}",
+        f"# Run {state.run_id}: {HEADLINES[outcome] if outcome else 'under way, or interrupted'}",
         _summary(state, view),
         _tasks(view),
         _checks(view),
@@ -35,6 +35,10 @@ def render_report(state: RunState, outcome: Outcome) -> str:
         _listing("Next", [f"`{command}`" for command in view["next"]]),
     ]
     return "\n\n".join(s for s in sections if s) + "\n"
+
+
+def _headline(outcome: Outcome | None) -> str:
+    return HEADLINES[outcome] if outcome else "under way, or interrupted"
 
 
 def _summary(state: RunState, view: dict[str, Any]) -> str:

@@ -80,16 +80,16 @@ class Verification:
         trees = {a.attempt: a.tree for a in self.state.applied}
         prefixes = [trees[s] for s in self.step.suspects]
 
-        def is_red(length: int) -> bool:
-            return bool(guilty(self._results(prefixes[length - 1], checks)))
+        def is_green(length: int) -> bool:
+            return not guilty(self._results(prefixes[length - 1], checks))
 
-        position = first_red(len(prefixes), is_red)
-        attempt = self.step.suspects[position - 1]
+        position = first_red(len(prefixes), is_green)
+        attempt = self.step.suspects[position]
         return PatchBlamed(
             seq=self.step.seq,
             attempt=attempt,
             unit=next(a.unit for a in self.state.applied if a.attempt == attempt),
-            good_tree=prefixes[position - 2] if position > 1 else self.step.good_tree,
+            good_tree=prefixes[position - 1] if position else self.step.good_tree,
             checks=guilty(results),
             runs=self.runs,
         )

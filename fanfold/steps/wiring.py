@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wiring:
-    """One adapter a port; `shell` says whether attempts may have one here."""
+    """One adapter a port; `has_shell` says whether attempts may have one here."""
 
     events: EventStore
     artifacts: ArtifactStore
@@ -34,4 +34,4 @@ class Wiring:
     models: ModelFactory
     prices: Prices
     secrets: SecretScanner
-    shell: bool
+    has_shell: bool

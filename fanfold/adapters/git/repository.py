@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from pygit2.enums import RepositoryOpenFlag
 
 from fanfold.adapters.git import trees
 from fanfold.adapters.git.diff import diff_trees
+from fanfold.adapters.git.private_git import objects_of
 from fanfold.adapters.git.status import Head, read_head
 from fanfold.adapters.git.uncommitted import snapshot_uncommitted
 from fanfold.errors import InvalidRepository
@@ -80,6 +82,26 @@ class GitRepository:
         parents = [pygit2.Oid(hex=parent)] if parent else []
         written = self.objects.create_commit(None, who, who, message, pygit2.Oid(hex=tree), parents)
         return str(written)
+
+    def author(self) -> tuple[str, str]:
+        """Name and address of the user as git knows them; fanfold's own where it knows none."""
+        try:
+            who = self.objects.default_signature
+        except (KeyError, ValueError, pygit2.GitError):
+            return ("fanfold", "fanfold@localhost")
+        return (who.name, who.email)
+
+    def store_pack(self, name: str, data: bytes, index: bytes) -> None:
+        """Add a pack and its index to the objects; one of the same name is the same pack."""
+        folder = objects_of(self) / "pack"
+        folder.mkdir(parents=True, exist_ok=True)
+        for suffix, content in ((".pack", data), (".idx", index)):
+            place = folder / f"{name}{suffix}"
+            if not place.exists():
+                fresh = place.with_name(f"tmp_{uuid.uuid4().hex}{suffix}")
+                fresh.write_bytes(content)
+                fresh.chmod(0o444)
+                fresh.rename(place)
 
     def set_ref(self, name: str, commit: str) -> None:
         self.objects.references.create(name, pygit2.Oid(hex=commit), force=True)

@@ -1,0 +1,174 @@
+"""Wiring: explicit constructor calls, nothing at import. Tests pass fakes in place of any part."""
+
+from __future__ import annotations
+
+import os
+import platform
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fanfold.adapters.git.repository import open_repository
+from fanfold.adapters.local.artifact_store import FileArtifactStore
+from fanfold.adapters.local.clock import SystemClock
+from fanfold.adapters.local.event_store import JsonlEventStore
+from fanfold.adapters.local.lease import FileLease
+from fanfold.adapters.local.workspace_dir import NAME, prepare_workspace_dir
+from fanfold.errors import MissingKey, SandboxUnavailable
+from fanfold.settings import Credentials, Settings, credentials, environment, load
+from fanfold.steps.wiring import Wiring
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fanfold.adapters.git.repository import GitRepository
+    from fanfold.ports import (
+        ArtifactStore,
+        Clock,
+        EventStore,
+        Lease,
+        ModelFactory,
+        Prices,
+        Sandbox,
+    )
+
+
+@dataclass(frozen=True)
+class Project:
+    """One repository with its settings and logs: what every command that names a run needs."""
+
+    root: Path
+    repository: GitRepository
+    settings: Settings
+    workspace_dir: Path
+    clock: Clock
+    events: EventStore
+    artifacts: ArtifactStore
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+    def prepare(self) -> None:
+        """Make `.ai-workspace/`, and keep its machine-made folders out of the user's commits."""
+        prepare_workspace_dir(self.root)
+
+
+def open_project(directory: Path) -> Project:
+    """The project that `directory` lies in.
+
+    Raises:
+        InvalidRepository: not a repository, or one without a commit.
+        InvalidSettings: a fanfold.toml that does not say what it must.
+    """
+    repository = open_repository(directory)
+    root = repository.root
+    clock = SystemClock()
+    folder = root / NAME
+    artifacts = FileArtifactStore(folder)
+    events = JsonlEventStore(folder, root.name, clock, artifacts)
+    return Project(root, repository, load(root), folder, clock, events, artifacts)
+
+
+def local(
+    project: Project,
+    *,
+    sandbox: bool = True,
+    events: EventStore | None = None,
+    models: ModelFactory | None = None,
+    prices: Prices | None = None,
+) -> Wiring:
+    """The ports of a run on this machine.
+
+    Raises:
+        SandboxUnavailable: no sandbox works here and `sandbox` was not turned off.
+        MissingKey: the model API needs a key and there is none.
+    """
+    from fanfold.adapters.git.workspaces import GitWorkspaces
+    from fanfold.adapters.local.checks import TreeChecks
+    from fanfold.adapters.local.secrets import Secrets
+
+    workspaces = GitWorkspaces(project.repository, project.workspace_dir, _sandbox(sandbox))
+    return Wiring(
+        events=events or project.events,
+        artifacts=project.artifacts,
+        lease=local_lease(project),
+        clock=project.clock,
+        repository=project.repository,
+        workspaces=workspaces,
+        checks=TreeChecks(workspaces),
+        models=models or models_of(project.settings, credentials()),
+        prices=prices or prices_of(project.settings),
+        secrets=Secrets(),
+        has_shell=True,
+    )
+
+
+def holder() -> str:
+    """A name for this process as the owner of leases."""
+    return f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+def local_lease(project: Project) -> Lease:
+    """The leases of this machine."""
+    return FileLease(project.workspace_dir, project.clock)
+
+
+def require_key(settings: Settings) -> None:
+    """Raises `MissingKey` when the model API needs a key and there is none."""
+    if not settings.model.scripted and not credentials():
+        raise MissingKey("no key for the model API: set ANTHROPIC_API_KEY")
+
+
+def models_of(settings: Settings, keys: Credentials) -> ModelFactory:
+    """The model that plays the agents.
+
+    Raises:
+        MissingKey: the Anthropic API without ANTHROPIC_API_KEY.
+    """
+    if settings.model.script:
+        return _scripted(settings)
+    require_key(settings)
+    from fanfold.adapters.claude.messages import ClaudeModel
+
+    model = ClaudeModel(keys.api_key, auth_token=keys.auth_token, base_url=keys.base_url)
+    return lambda _: model
+
+
+def prices_of(settings: Settings) -> Prices:
+    """What tokens cost: the price data of a kept package, with the user's own prices on top."""
+    if settings.model.scripted:
+        from fanfold.adapters.local.scripted_model import ScriptedPrices
+
+        return ScriptedPrices()
+    from fanfold.adapters.claude.prices import ModelPrices
+
+    return ModelPrices(settings.model.prices)
+
+
+def _scripted(settings: Settings) -> ModelFactory:
+    from pathlib import Path
+
+    from fanfold.adapters.local.script import Script
+    from fanfold.adapters.local.scripted_model import scripted
+
+    return scripted(Script.from_json(Path(settings.model.script).read_bytes()))
+
+
+def _sandbox(wanted: bool) -> Sandbox:
+    from fanfold.adapters.local.sandbox import Bubblewrap, NoSandbox, harden_process
+
+    harden_process()
+    if not wanted:
+        return NoSandbox(environment())
+    problem = no_sandbox_because()
+    if problem:
+        raise SandboxUnavailable(f"{problem}; or run with --no-sandbox, uncontained")
+    return Bubblewrap(environment())
+
+
+def no_sandbox_because() -> str | None:
+    """Why commands cannot be contained here, and the mend; None where they can."""
+    from fanfold.adapters.local.sandbox import Bubblewrap
+
+    return Bubblewrap(environment()).available()

@@ -1,0 +1,36 @@
+"""`fanfold approve`: open a gate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanfold.cli.output import say, say_json
+from fanfold.cli.runs import add_run_argument, journal_of, project_of, waiting_gate
+from fanfold.run.events import ApprovalGranted
+from fanfold.run.view import run_view
+
+if TYPE_CHECKING:
+    import argparse
+
+EXAMPLES = """\
+examples:
+  fanfold approve                the one gate that waits in the latest run
+  fanfold approve 3fa9 1.4 && fanfold resume 3fa9
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_argument(parser)
+    parser.add_argument("gate", nargs="?", metavar="GATE", help="the gate's task")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    journal = journal_of(project_of(args), args.run)
+    gate = waiting_gate(journal.state, args.gate)
+    state = journal.append(ApprovalGranted(gate, by="user"), actor="user")
+    if args.json:
+        say_json(run_view(state))
+    else:
+        say(f"gate {gate} of run {state.run_id} is approved; next: fanfold resume {state.run_id}")
+    return 0

@@ -1,0 +1,47 @@
+"""`fanfold clean`: free the space of finished runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanfold.cli.output import say, say_json
+from fanfold.cli.runs import find_run, is_driven, project_of, run_names
+from fanfold.errors import RunBusy
+from fanfold.run.view import outcome_of
+from fanfold.steps.journal import Journal
+
+if TYPE_CHECKING:
+    import argparse
+
+EXAMPLES = """\
+examples:
+  fanfold clean           the artifacts of every run that has ended; the log and the branches stay
+  fanfold clean 3fa9
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", nargs="?", metavar="RUN", help="only this run (default: all ended)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    project = project_of(args)
+    names = [find_run(project, args.run)] if args.run else run_names(project)
+    cleaned: list[str] = []
+    files = 0
+    for name in names:
+        ended = outcome_of(Journal(project.events, name).refresh())
+        if ended is None or ended.value == "waiting" or is_driven(project, name):
+            if args.run:
+                raise RunBusy(f"run {name} is not finished; `fanfold cancel {name}` first")
+            continue
+        removed = project.artifacts.delete(f"runs/{name}/")
+        project.repository.release(f"runs/{name}")
+        files += removed
+        cleaned += [name] if removed else []
+    if args.json:
+        say_json({"schema": "fanfold.clean/1", "runs": cleaned, "files": files})
+    else:
+        say(f"removed {files} files of {len(cleaned)} runs; logs and branches are kept")
+    return 0

@@ -1,0 +1,102 @@
+"""`fanfold cost`: where the money went."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from fanfold.cli.output import say, say_json, table
+from fanfold.cli.runs import add_run_argument, find_run, project_of, run_names
+from fanfold.run.attempt import Usage
+from fanfold.run.events import ModelCalled, ModelCallStarted, attempt_stream, recorded
+from fanfold.run.money import dollars
+from fanfold.steps.journal import Journal
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from fanfold.bootstrap import Project
+    from fanfold.run.state import Try
+
+EXAMPLES = """\
+examples:
+  fanfold cost                 all runs of this repository, by task
+  fanfold cost 3fa9 --by model
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_argument(parser)
+    parser.add_argument(
+        "--by", choices=("task", "role", "model", "day"), default="task", help="(default: task)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    project = project_of(args)
+    names = [find_run(project, args.run)] if args.run else run_names(project)
+    amounts: dict[str, int] = defaultdict(int)
+    tokens: dict[str, Usage] = defaultdict(Usage)
+    for name in names:
+        for key, amount, usage in _spendings(project, name, args.by):
+            amounts[key] += amount
+            tokens[key] = tokens[key] + usage
+    rows = [_row(key, amounts[key], tokens[key]) for key in amounts]
+    total = sum(amounts.values())
+    if args.json:
+        say_json(
+            {"schema": "fanfold.cost/1", "by": args.by, "rows": rows, "cost_usd": dollars(total)}
+        )
+        return 0
+    say(
+        table(
+            (args.by, "dollars", "tokens in", "from cache", "tokens out"),
+            [
+                (r["key"], r["cost_usd"], str(r["input"]), str(r["cached"]), str(r["output"]))
+                for r in rows
+            ],
+        )
+    )
+    say(f"total ${dollars(total)}")
+    return 0
+
+
+def _row(key: str, amount: int, usage: Usage) -> dict[str, Any]:
+    return {
+        "key": key,
+        "cost_usd": dollars(amount),
+        "input": usage.context,
+        "cached": usage.cache_read,
+        "output": usage.output,
+    }
+
+
+def _spendings(project: Project, run_id: str, by: str) -> Iterator[tuple[str, int, Usage]]:
+    """Key, micro-dollars and tokens of every call of a run's attempts."""
+    state = Journal(project.events, run_id).refresh()
+    for unit in state.units.values():
+        for tried in unit.tries:
+            yield from _calls(project, run_id, tried, by)
+
+
+def _calls(project: Project, run_id: str, tried: Try, by: str) -> Iterator[tuple[str, int, Usage]]:
+    events = project.events.read(attempt_stream(run_id, tried.attempt))
+    opened: dict[int, tuple[str, ModelCallStarted]] = {}
+    for event in (r for e in events if (r := recorded(e)) is not None):
+        data = event.data
+        if isinstance(data, ModelCallStarted):
+            day = event.timestamp.date().isoformat()
+            keys = {
+                "task": f"{run_id} {tried.dispatched.unit}",
+                "role": tried.dispatched.role,
+                "model": data.model,
+                "day": day,
+            }
+            opened[data.call] = (keys[by], data)
+        elif isinstance(data, ModelCalled) and data.call in opened:
+            key, _ = opened.pop(data.call)
+            yield key, data.cost, data.usage
+    for key, started in opened.values():
+        yield key, started.worst_case, Usage()

@@ -1,0 +1,91 @@
+"""`fanfold estimate`: attempts, time, tokens and dollars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fanfold.cli.output import say, say_json, table
+from fanfold.cli.plans import find_plans, read_plan
+from fanfold.cli.pricing import estimate_of
+from fanfold.cli.run import add_choice, add_shape
+from fanfold.cli.runs import project_of
+from fanfold.plan.graph import build
+from fanfold.run.money import dollars
+
+if TYPE_CHECKING:
+    import argparse
+
+    from fanfold.run.estimate import Estimate, Range
+
+CLOUD_MINUTES = 60.0
+CLOUD_WIDTH = 16
+EXAMPLES = """\
+examples:
+  fanfold estimate
+  fanfold estimate conductor/tracks/auth/plan.md --model claude-haiku-5-5 --json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_choice(parser)
+    add_shape(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    project = project_of(args)
+    views: list[dict[str, Any]] = []
+    for path in find_plans(project, args.plan, args.track):
+        plan = read_plan(project, path)
+        graph = build(plan, unit=args.unit, parallel=args.parallel)
+        expected = estimate_of(project, graph, args)
+        width = max((len(wave) for wave in graph.waves), default=0)
+        view = _view(plan.path, expected, advice(expected, width))
+        views.append(view)
+        if not args.json:
+            say(_describe(view))
+    if args.json:
+        say_json(views[0] if len(views) == 1 else {"schema": "fanfold.estimates/1", "plans": views})
+    return 0
+
+
+def advice(expected: Estimate, width: int) -> tuple[str, str]:
+    """`local` or `aws`, and the reason."""
+    if expected.minutes.likely > CLOUD_MINUTES:
+        minutes = expected.minutes.likely
+        return "aws", f"about {minutes} minutes is long for a laptop that must stay awake"
+    if width > CLOUD_WIDTH:
+        return "aws", f"up to {width} attempts at once want more than one machine"
+    return "local", "short and narrow enough for this machine, which costs nothing more"
+
+
+def _view(path: str, expected: Estimate, advised: tuple[str, str]) -> dict[str, Any]:
+    return {
+        "schema": "fanfold.estimate/1",
+        "plan": path,
+        "attempts": expected.attempts,
+        "minutes": _range(expected.minutes),
+        "tokens": {k: int(v) for k, v in _range(expected.tokens).items()},
+        "dollars": {k: dollars(int(v)) for k, v in _range(expected.dollars).items()},
+        "basis": "rules of thumb: no finished run of this repository was looked at",
+        "advice": {"engine": advised[0], "why": advised[1]},
+    }
+
+
+def _range(values: Range) -> dict[str, float]:
+    return {"low": values.low, "likely": values.likely, "high": values.high}
+
+
+def _describe(view: dict[str, Any]) -> str:
+    rows = [
+        (name, *(str(view[name][column]) for column in ("low", "likely", "high")))
+        for name in ("minutes", "tokens", "dollars")
+    ]
+    return "\n".join(
+        [
+            f"{view['plan']}: {view['attempts']} attempts",
+            table(("", "low", "likely", "high"), rows),
+            f"basis: {view['basis']}",
+            f"advice: {view['advice']['engine']}, {view['advice']['why']}",
+        ]
+    )

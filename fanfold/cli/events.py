@@ -1,0 +1,52 @@
+"""`fanfold events`: the log as JSON lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fanfold.cli.output import say_line
+from fanfold.cli.runs import add_run_argument, find_run, project_of
+from fanfold.run.events import attempt_stream, run_stream
+from fanfold.run.view import outcome_of
+from fanfold.steps.journal import Journal
+
+if TYPE_CHECKING:
+    import argparse
+
+    from fanfold.bootstrap import Project
+
+POLL_S = 0.3
+EXAMPLES = """\
+examples:
+  fanfold events | jq .event_type
+  fanfold events --follow --attempts
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_argument(parser)
+    parser.add_argument("--follow", "-f", action="store_true", help="wait for more until it ends")
+    parser.add_argument("--attempts", action="store_true", help="also the events of its attempts")
+    parser.add_argument("--json", action="store_true", help="JSON lines, as always")
+
+
+def run(args: argparse.Namespace) -> int:
+    project = project_of(args)
+    run_id = find_run(project, args.run)
+    seen: dict[str, int] = {}
+    while True:
+        ended = outcome_of(Journal(project.events, run_id).refresh()) is not None
+        for stream in _streams(project, run_id, attempts=args.attempts):
+            for envelope in project.events.read(stream, seen.get(stream, 0)):
+                seen[stream] = envelope.version
+                say_line(msgspec.to_builtins(envelope))
+        if ended or not args.follow:
+            return 0
+        project.clock.sleep(POLL_S)
+
+
+def _streams(project: Project, run_id: str, *, attempts: bool) -> list[str]:
+    own = [run_stream(run_id)]
+    return own + (project.events.streams(attempt_stream(run_id, "")) if attempts else [])

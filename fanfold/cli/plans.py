@@ -1,0 +1,84 @@
+"""Finding and reading the plan that a command is about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fanfold.errors import InvalidPlan, UserError
+from fanfold.plan import formats, tracks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fanfold.bootstrap import Project
+    from fanfold.plan.model import Plan
+
+
+def find_plans(project: Project, named: Sequence[str], wanted: Sequence[str] = ()) -> list[str]:
+    """Repository paths of the plans: those `named`, those of the tracks `wanted`, or the one to run.
+
+    Raises:
+        UserError: no plan, or more than one that could be meant.
+    """
+    if named:
+        return [_inside(project, name) for name in named]
+    found = known_tracks(project)
+    if wanted:
+        return [_track(found, name).plan for name in wanted]
+    runnable = tracks.runnable(found)
+    if len(runnable) == 1:
+        return [runnable[0].plan]
+    if not found:
+        raise UserError("no plan here: name one, or create conductor/tracks/<track>/plan.md")
+    listing = ", ".join(f"{t.id} ({t.state.value})" for t in runnable or found)
+    problem = "several tracks could be meant" if runnable else "no track is open"
+    raise UserError(f"{problem}; name one with --track: {listing}")
+
+
+def known_tracks(project: Project) -> tuple[tracks.Track, ...]:
+    """The tracks in the work tree."""
+
+    def read(path: str) -> bytes:
+        return (project.root / path).read_bytes()
+
+    folder = project.root / "conductor"
+    files = (p for p in folder.rglob("*.*") if p.is_file())
+    return tracks.find([p.relative_to(project.root).as_posix() for p in files], read)
+
+
+def read_plan(project: Project, path: str) -> Plan:
+    """The parsed plan at a repository path, from the work tree.
+
+    Raises:
+        InvalidPlan: missing, unreadable, or not a plan.
+    """
+    try:
+        data = (project.root / path).read_bytes()
+    except FileNotFoundError:
+        raise InvalidPlan(path, 0, "no such file") from None
+    except IsADirectoryError:
+        raise InvalidPlan(path, 0, "is a folder; name its plan.md") from None
+    except OSError as error:
+        raise InvalidPlan(path, 0, f"cannot be read: {error.strerror}") from None
+    return formats.parse(data, path)
+
+
+def _inside(project: Project, name: str) -> str:
+    given = Path(name)
+    path = (given if given.is_absolute() else Path.cwd() / given).resolve()
+    if not path.exists() and not given.is_absolute():
+        path = (project.root / given).resolve()
+    try:
+        relative = path.relative_to(project.root.resolve())
+    except ValueError:
+        raise InvalidPlan(name, 0, f"is not inside the repository {str(project.root)!r}") from None
+    return relative.as_posix()
+
+
+def _track(found: Sequence[tracks.Track], name: str) -> tracks.Track:
+    fitting = [t for t in found if t.id == name] or [t for t in found if t.id.startswith(name)]
+    if len(fitting) != 1:
+        known = ", ".join(t.id for t in found) or "none"
+        raise UserError(f"no one track {name!r}; tracks here: {known}")
+    return fitting[0]

@@ -1,0 +1,33 @@
+"""What a plan would cost, for `run`, `plan` and `estimate`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanfold.bootstrap import prices_of
+from fanfold.run.estimate import estimate
+
+if TYPE_CHECKING:
+    import argparse
+
+    from fanfold.bootstrap import Project
+    from fanfold.plan.model import Graph
+    from fanfold.run.estimate import Estimate
+
+
+def estimate_of(project: Project, graph: Graph, args: argparse.Namespace) -> Estimate:
+    """The estimate for the graph's work with the model and concurrency that are asked for.
+
+    Raises:
+        UnpricedModel: the model has no known price.
+    """
+    model = args.model or project.settings.model.name
+    prices = prices_of(project.settings)
+    work = [u.id for u in graph.units if u.kind.value == "work"]
+    whole = estimate(
+        graph.waves,
+        work,
+        concurrency=args.concurrency or project.settings.limits.concurrency,
+        cost=lambda usage: prices.cost(model, usage),
+    )
+    return whole if args.candidates == 1 else whole.times(args.candidates)

@@ -1,0 +1,110 @@
+"""From the command line to the request that a run starts from."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from fanfold.bootstrap import prices_of, require_key
+from fanfold.cli.output import tell
+from fanfold.errors import InvalidRepository, UserError
+from fanfold.run.events import RunLimits, RunOptions
+from fanfold.steps.admit import admission
+from fanfold.steps.request import Request, run_identity
+
+if TYPE_CHECKING:
+    import argparse
+
+    from fanfold.bootstrap import Project
+    from fanfold.plan.model import Plan
+
+
+def build_request(project: Project, plan: Plan, args: argparse.Namespace, cap: int) -> Request:
+    """The request, after everything that can be wrong with it was looked at; nothing is written.
+
+    Raises:
+        UserError: what the command line, the repository, the plan, the key or the price lacks.
+    """
+    base, base_tree, left_out = _base(project, args)
+    settings = project.settings
+    limits = settings.limits
+    branch = project.repository.head().branch or ""
+    request = Request(
+        run_id=run_identity(project.name, branch, base, plan.sha256, uuid.uuid4().hex),
+        project=project.name,
+        plan_path=plan.path,
+        plan_sha256=plan.sha256,
+        base=base,
+        base_tree=base_tree,
+        branch=branch,
+        author=project.repository.author(),
+        limits=RunLimits(
+            cap=cap,
+            slice=min(settings.slice, cap),
+            concurrency=args.concurrency or limits.concurrency,
+            attempts=limits.attempts,
+            steps=limits.steps,
+            minutes=limits.minutes,
+            command_s=limits.command_s,
+        ),
+        options=RunOptions(
+            engine=args.engine,
+            gates=args.gates or ("defer" if args.detach else "ask"),
+            candidates=args.candidates,
+            model=args.model,
+            unit=args.unit,
+            parallel=args.parallel,
+            sandbox=not args.no_sandbox,
+            only=_selected(plan, args),
+        ),
+        checks=settings.run_checks(tuple(args.check)),
+        unit_checks=settings.unit_checks(),
+        models={"": settings.model.name, **settings.model.roles},
+        efforts=settings.model.effort,
+        context_deny=settings.context.deny,
+        left_out=left_out,
+        dirty=args.include_dirty and bool(left_out),
+    )
+    _check(project, plan, request)
+    if left_out and not args.include_dirty:
+        tell(f"{left_out} uncommitted changes are left out (--include-dirty takes them in)")
+    if not request.checks:
+        tell("no check is configured: the result will be unverified (--check CMD adds one)")
+    return request
+
+
+def _base(project: Project, args: argparse.Namespace) -> tuple[str, str, int]:
+    """Commit, tree, and how many uncommitted changes there are."""
+    head = project.repository.head()
+    if head.branch is None and args.base is None:
+        raise InvalidRepository("HEAD is detached: `git switch -c NAME` first, or pass --base HEAD")
+    if head.operation:
+        raise InvalidRepository(f"a {head.operation} is in progress: finish or abort it first")
+    if head.submodules:
+        raise InvalidRepository(f"submodules are not supported: {', '.join(head.submodules)}")
+    changes = head.modified + head.staged + head.untracked + head.unmerged
+    if args.include_dirty:
+        if args.base is not None:
+            raise UserError("--include-dirty starts from HEAD; leave out --base")
+        return head.commit, project.repository.dirty_tree(), changes
+    commit = project.repository.commit_of(args.base or "HEAD")
+    return commit, project.repository.tree_of(commit), changes
+
+
+def _selected(plan: Plan, args: argparse.Namespace) -> tuple[str, ...]:
+    if not args.phase:
+        return tuple(args.only)
+    phase = next((p for p in plan.phases if p.id == args.phase), None)
+    if phase is None:
+        known = ", ".join(p.id for p in plan.phases)
+        raise UserError(f"{plan.path} has no phase {args.phase!r}; its phases: {known}")
+    return (*args.only, *phase.tasks)
+
+
+def _check(project: Project, plan: Plan, request: Request) -> None:
+    """Everything that would fail the run later: the graph, the prices, the key."""
+    admission(plan, request)
+    prices = prices_of(project.settings)
+    for model in {request.options.model or m for m in request.models.values()}:
+        prices.worst_case(model, 1, 1)
+    require_key(project.settings)

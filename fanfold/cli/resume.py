@@ -1,0 +1,37 @@
+"""`fanfold resume`: go on with a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanfold.cli.drive import drive, report
+from fanfold.cli.money import budget
+from fanfold.cli.runs import add_run_argument, journal_of, project_of
+from fanfold.errors import UserError
+from fanfold.run.state import Outcome
+
+if TYPE_CHECKING:
+    import argparse
+
+EXAMPLES = """\
+examples:
+  fanfold resume                   the latest run, after Ctrl-C, a crash or an approved gate
+  fanfold resume 3fa9 --budget 10  after the cap was spent, with a higher one
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_argument(parser)
+    parser.add_argument("--budget", type=budget, metavar="USD", help="raise the run's cap")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    project = project_of(args)
+    state = journal_of(project, args.run).state
+    if state.outcome is Outcome.COMPLETED or state.rejected:
+        return report(state, as_json=args.json)
+    if args.budget is not None and args.budget < state.spent:
+        raise UserError(f"--budget is below what run {state.run_id} has spent already")
+    state = drive(project, state.run_id, resumed=True, cap=args.budget)
+    return report(state, as_json=args.json)

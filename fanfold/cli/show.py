@@ -1,0 +1,120 @@
+"""`fanfold show`: what an attempt left, or the run's report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fanfold.cli.output import say, say_json
+from fanfold.cli.runs import add_run_argument, journal_of, project_of
+from fanfold.errors import ArtifactMissing, UnknownRun
+from fanfold.run.artifacts import attempt_file, result_file
+from fanfold.run.money import dollars
+from fanfold.run.view import outcome_of, run_view, unit_of
+from fanfold.steps.report import render_report
+
+if TYPE_CHECKING:
+    import argparse
+
+    from fanfold.bootstrap import Project
+    from fanfold.run.state import RunState, Try
+
+EXAMPLES = """\
+examples:
+  fanfold show                        the latest run's report
+  fanfold show 3fa9 1.2               the attempts of a task: report, cost, exit
+  fanfold show 3fa9 1.2 --patch | git apply --stat
+  fanfold show 3fa9 1.2 --transcript  what the agent read, said and did
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_argument(parser)
+    parser.add_argument("task", nargs="?", metavar="TASK", help="a task, or one of its attempts")
+    parser.add_argument("--patch", action="store_true", help="only the patch")
+    parser.add_argument("--transcript", action="store_true", help="only the transcript")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    project = project_of(args)
+    state = journal_of(project, args.run).state
+    if args.task is None:
+        return _show_run(project, state, args)
+    tries = _tries(state, args.task)
+    if args.patch or args.transcript:
+        name = "patch.diff" if args.patch else "transcript.jsonl"
+        say(_artifact(project, state, tries[-1], name).decode("utf-8", "replace").rstrip("\n"))
+    elif args.json:
+        views = [_view(project, state, t) for t in tries]
+        say_json({"schema": "fanfold.attempts/1", "task": args.task, "attempts": views})
+    else:
+        say("\n\n".join(_describe(_view(project, state, t)) for t in tries))
+    return 0
+
+
+def _show_run(project: Project, state: RunState, args: argparse.Namespace) -> int:
+    if args.patch:
+        patch = project.artifacts.get(result_file(state.run_id, "result.patch"))
+        say(patch.decode("utf-8", "replace").rstrip("\n"))
+    elif args.json:
+        say_json(run_view(state))
+    else:
+        say(render_report(state, outcome_of(state)).rstrip("\n"))
+    return 0
+
+
+def _tries(state: RunState, wanted: str) -> tuple[Try, ...]:
+    unit = unit_of(state, wanted)
+    tries = unit.tries if unit else ()
+    if not unit:
+        every = (t for u in state.units.values() for t in u.tries)
+        tries = tuple(t for t in every if t.attempt == wanted)
+    if not tries:
+        known = ", ".join(t.id for t in state.tasks)
+        raise UnknownRun(
+            f"task {wanted!r} of run {state.run_id} has no attempt; its tasks: {known}"
+        )
+    return tries
+
+
+def _artifact(project: Project, state: RunState, tried: Try, name: str) -> bytes:
+    epoch = max(tried.epoch, 1)
+    return project.artifacts.get(attempt_file(state.run_id, tried.attempt, epoch, name))
+
+
+def _view(project: Project, state: RunState, tried: Try) -> dict[str, Any]:
+    try:
+        report = msgspec.json.decode(_artifact(project, state, tried, "report.json"))
+    except ArtifactMissing:
+        report = None
+    return {
+        "attempt": tried.attempt,
+        "role": tried.dispatched.role,
+        "purpose": tried.purpose.value,
+        "outcome": tried.outcome.value if tried.outcome else None,
+        "detail": tried.detail,
+        "cost_usd": dollars(tried.cost),
+        "slice_usd": dollars(tried.dispatched.slice),
+        "report": report,
+    }
+
+
+def _describe(view: dict[str, Any]) -> str:
+    report = view["report"] or {}
+    lines = [
+        f"attempt {view['attempt']} ({view['role']}, {view['purpose']}): "
+        f"{view['outcome'] or 'in flight'}",
+        f"  ${view['cost_usd']} of ${view['slice_usd']}, {report.get('steps', 0)} steps, "
+        f"{report.get('duration_s', 0)} s",
+    ]
+    if view["detail"]:
+        lines.append(f"  {view['detail']}")
+    if report.get("summary"):
+        lines.append(f"  {report['summary']}")
+    lines += [f"  changed {path}" for path in report.get("files", [])]
+    lines += [
+        f"  {'green' if c['ok'] else 'red'}: {c['command']}" for c in report.get("checks", [])
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,90 @@
+"""`fanfold status`: all runs, or one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from fanfold.cli.output import say, say_json, table
+from fanfold.cli.runs import add_run_argument, find_run, is_driven, project_of, run_names, standing
+from fanfold.run.money import dollars
+from fanfold.run.view import run_view
+from fanfold.steps.journal import Journal
+
+if TYPE_CHECKING:
+    import argparse
+
+    from fanfold.bootstrap import Project
+    from fanfold.run.state import RunState
+
+EXAMPLES = """\
+examples:
+  fanfold status              every run, the latest last
+  fanfold status 3fa9         one run, task by task
+  fanfold status 3fa9 --json  the object that `run --json` prints
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_argument(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    project = project_of(args)
+    if args.run is None:
+        _list(project, as_json=args.json)
+        return 0
+    state = Journal(project.events, find_run(project, args.run)).refresh()
+    view = run_view(state, interrupted=not is_driven(project, state.run_id))
+    if args.json:
+        say_json(view)
+    else:
+        say(describe(view))
+    return 0
+
+
+def describe(view: dict[str, Any]) -> str:
+    """A run as a table of tasks, its money and what to type next."""
+    rows = [
+        (t["id"], t["state"], t["reason"] or "", f"${t['cost_usd']}", t["title"])
+        for t in view["tasks"]
+    ]
+    lines = [
+        f"run {view['run']}: {view['outcome']}{'' if view['verified'] else ', unverified'}",
+        "",
+        table(("task", "state", "reason", "cost", "title"), rows),
+        "",
+        f"${view['cost_usd']} of ${view['cap_usd']} in {view['duration_s']} s",
+    ]
+    if view["branch"]:
+        lines.append(f"result: branch {view['branch']}")
+    lines += [f"next: {command}" for command in view["next"]]
+    return "\n".join(lines)
+
+
+def _list(project: Project, *, as_json: bool) -> None:
+    states = [Journal(project.events, name).refresh() for name in run_names(project)]
+    if as_json:
+        say_json({"schema": "fanfold.runs/1", "runs": [_row(project, s) for s in states]})
+    elif not states:
+        say("no run here yet; `fanfold run` starts one")
+    else:
+        rows = [
+            (r["run"], r["outcome"], f"${r['cost_usd']}", r["requested_at"] or "", r["plan"])
+            for r in (_row(project, s) for s in states)
+        ]
+        say(table(("run", "outcome", "cost", "asked for", "plan"), rows))
+
+
+def _row(project: Project, state: RunState) -> dict[str, Any]:
+    asked = state.requested_at.isoformat(timespec="seconds") if state.requested_at else None
+    return {
+        "run": state.run_id,
+        "plan": state.plan,
+        "outcome": standing(project, state),
+        "requested_at": asked,
+        "units": Counter(u.status.value for u in state.units.values()),
+        "cost_usd": dollars(state.spent),
+        "cap_usd": dollars(state.cap),
+    }

@@ -1,0 +1,53 @@
+"""`fanfold watch`: follow a run that another process drives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanfold.cli.board import Board
+from fanfold.cli.live import shown
+from fanfold.cli.output import say
+from fanfold.cli.runs import add_run_argument, find_run, is_driven, project_of
+from fanfold.cli.status import describe
+from fanfold.run.events import attempt_stream, run_stream
+from fanfold.run.view import outcome_of, run_view
+
+if TYPE_CHECKING:
+    import argparse
+
+    from fanfold.bootstrap import Project
+
+POLL_S = 0.3
+EXAMPLES = """\
+examples:
+  fanfold run --detach --budget 5 && fanfold watch
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    project = project_of(args)
+    run_id = find_run(project, args.run)
+    board = Board(run_id)
+    seen: dict[str, int] = {}
+    with shown(board):
+        while True:
+            driven = is_driven(project, run_id)
+            _feed(project, board, seen)
+            if outcome_of(board.state) is not None or not driven:
+                break
+            project.clock.sleep(POLL_S)
+    say(describe(run_view(board.state, interrupted=True)))
+    return 0
+
+
+def _feed(project: Project, board: Board, seen: dict[str, int]) -> None:
+    attempts = project.events.streams(attempt_stream(board.run_id, ""))
+    for stream in [run_stream(board.run_id), *attempts]:
+        news = project.events.read(stream, seen.get(stream, 0))
+        if news:
+            seen[stream] = news[-1].version
+            board.feed(stream, news)

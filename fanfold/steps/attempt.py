@@ -1,0 +1,199 @@
+"""Attempt: claim, run the subagent, leave its patch and report, and say that it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fanfold.agent.log import AttemptLog
+from fanfold.agent.loop import Ports, run_attempt
+from fanfold.errors import LeaseHeld, LeaseLost, StreamConflict
+from fanfold.patch.read import read_patch
+from fanfold.run.artifacts import attempt_file
+from fanfold.run.attempt import CheckResult, Exit
+from fanfold.run.attempt_fold import fold_attempt
+from fanfold.run.events import (
+    AttemptClaimed,
+    AttemptEnded,
+    CancelRequested,
+    PatchProduced,
+    RunResumed,
+    attempt_stream,
+    recorded,
+    run_stream,
+)
+from fanfold.steps.context import build_context
+from fanfold.steps.decide import lease_of
+from fanfold.steps.request import load_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanfold.ports import Workspace
+    from fanfold.run.attempt import Context, Report
+    from fanfold.run.events import AttemptDispatched
+    from fanfold.run.state import RunState
+    from fanfold.steps.wiring import Wiring
+
+LEASE_S = 1800.0
+RENEW_S = 60.0
+LOOK_S = 0.5
+TAIL = 4000
+
+
+def attempt(
+    state: RunState,
+    dispatched: AttemptDispatched,
+    wiring: Wiring,
+    holder: str,
+    stopping: Callable[[], bool],
+) -> None:
+    """Run one attempt to its end, unless somebody else has claimed it already.
+
+    `state` is the run's as of its dispatch. `stopping` turns true when this process must end. What
+    it leaves is in its stream and its artifacts; nothing is handed back.
+    """
+    run_id = state.run_id
+    name, owner = lease_of(run_id, dispatched.attempt), f"{holder}:{dispatched.attempt}"
+    try:
+        epoch = wiring.lease.acquire(name, owner, LEASE_S)
+    except LeaseHeld:
+        return
+    try:
+        log = AttemptLog.resume(wiring.events, attempt_stream(run_id, dispatched.attempt))
+        if fold_attempt(log.read()).claimed:
+            return
+        log.append(AttemptClaimed(epoch, dispatched.generation, holder))
+        _Attempt(state, dispatched, wiring, log, epoch).run(
+            Claim(state, dispatched, wiring, owner, stopping)
+        )
+    except (StreamConflict, LeaseLost):
+        return
+    finally:
+        wiring.lease.release(name, owner)
+
+
+class Claim:
+    """Whether the claim of an attempt still stands, looked at before every call and every write."""
+
+    def __init__(
+        self,
+        state: RunState,
+        dispatched: AttemptDispatched,
+        wiring: Wiring,
+        owner: str,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._wiring, self._owner, self._stopping = wiring, owner, stopping
+        self._lease = lease_of(state.run_id, dispatched.attempt)
+        self._stream, self._version = run_stream(state.run_id), state.version
+        self._generation = dispatched.generation
+        self._verdict = Exit.CANCELLED if state.cancelled else None
+        self._looked = self._renewed = wiring.clock.monotonic()
+
+    def __call__(self) -> Exit | None:
+        """None, or the exit to stop with. Raises `LeaseLost`."""
+        if self._stopping():
+            return Exit.INTERRUPTED
+        now = self._wiring.clock.monotonic()
+        if now - self._looked >= LOOK_S:
+            self._looked = now
+            self._look()
+        if now - self._renewed >= RENEW_S:
+            self._renewed = now
+            self._wiring.lease.renew(self._lease, self._owner, LEASE_S)
+        return self._verdict
+
+    def _look(self) -> None:
+        for envelope in self._wiring.events.read(self._stream, self._version):
+            self._version = envelope.version
+            event = recorded(envelope)
+            data = event.data if event else None
+            if isinstance(data, CancelRequested):
+                self._verdict = Exit.CANCELLED
+            elif isinstance(data, RunResumed) and data.generation > self._generation:
+                raise LeaseLost(f"generation {data.generation} drives the run now")
+
+
+class _Attempt:
+    """A claimed attempt."""
+
+    def __init__(
+        self,
+        state: RunState,
+        dispatched: AttemptDispatched,
+        wiring: Wiring,
+        log: AttemptLog,
+        epoch: int,
+    ) -> None:
+        self.state, self.dispatched, self.wiring = state, dispatched, wiring
+        self.log, self.epoch = log, epoch
+        self.lines: list[dict[str, Any]] = []
+
+    def run(self, claim: Claim) -> None:
+        context = build_context(self.state, self.dispatched, self.wiring)
+        self._put("context.json", msgspec.json.encode(context))
+        workspace = self.wiring.workspaces.open(
+            context.continues_tree or context.base_tree,
+            shell=context.shell,
+            name=self.dispatched.attempt,
+        )
+        try:
+            report = run_attempt(
+                context,
+                Ports(
+                    events=self.log,
+                    workspace=workspace,
+                    model=self.wiring.models(context),
+                    prices=self.wiring.prices,
+                    clock=self.wiring.clock,
+                    secrets=self.wiring.secrets,
+                    keep_going=claim,
+                    transcript=self.lines.append,
+                    check=self._unit_checks(workspace) if context.shell else None,
+                ),
+            )
+        finally:
+            workspace.close()
+        if report.exit is not Exit.LOST:
+            self._leave(context, report)
+
+    def _leave(self, context: Context, report: Report) -> None:
+        """Patch, report and transcript first, then the events that speak of them."""
+        tree = report.tree or context.base_tree
+        patch = self.wiring.repository.diff(context.base_tree, tree)
+        paths = read_patch(patch).paths
+        digest = self._put("patch.diff", patch)
+        self._put("report.json", msgspec.json.encode(msgspec.structs.replace(report, files=paths)))
+        self._put("transcript.jsonl", b"".join(msgspec.json.encode(e) + b"\n" for e in self.lines))
+        produced = PatchProduced(self._key("patch.diff"), digest, tree, paths)
+        ended = AttemptEnded(report.exit, report.cost, report.detail, report.choice)
+        self.log.append(produced, ended)
+
+    def _unit_checks(self, workspace: Workspace) -> Callable[[], tuple[CheckResult, ...]] | None:
+        checks = load_request(self.wiring.artifacts, self.state.run_id).unit_checks
+        if not checks:
+            return None
+
+        def run() -> tuple[CheckResult, ...]:
+            finished = [workspace.run(c.command, c.timeout_s) for c in checks]
+            return tuple(
+                CheckResult(
+                    command=check.command,
+                    ok=result.exit_code == 0 and not result.timed_out,
+                    required=check.required,
+                    exit_code=result.exit_code,
+                    duration_s=round(result.duration_s, 3),
+                    output_tail=self.wiring.secrets.redact(result.output)[-TAIL:],
+                )
+                for check, result in zip(checks, finished, strict=True)
+            )
+
+        return run
+
+    def _key(self, name: str) -> str:
+        return attempt_file(self.state.run_id, self.dispatched.attempt, self.epoch, name)
+
+    def _put(self, name: str, data: bytes) -> str:
+        return self.wiring.artifacts.put(self._key(name), data)

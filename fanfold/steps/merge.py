@@ -1,0 +1,139 @@
+"""Merge: gate the patches of a wave and fold them, in plan order, onto the run's tree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fanfold.errors import InvalidPatch
+from fanfold.patch import gate
+from fanfold.patch import merge as engine
+from fanfold.patch.conflicts import diff3
+from fanfold.patch.read import read_patch
+from fanfold.plan.control import is_control
+from fanfold.run.artifacts import attempt_file, merge_file
+from fanfold.run.attempt import ConflictFile
+from fanfold.run.events import Applied, ConflictFound, MergeCompleted, PatchRejected
+from fanfold.steps.request import load_request
+
+if TYPE_CHECKING:
+    from fanfold.patch.conflicts import Version
+    from fanfold.run.events import EventData
+    from fanfold.run.state import Try, UnitState
+    from fanfold.run.steps import Merge
+    from fanfold.steps.journal import Journal
+    from fanfold.steps.request import Request
+    from fanfold.steps.wiring import Wiring
+
+
+class MergeRecord(msgspec.Struct, frozen=True):
+    """`merges/<seq>.json`: what conflicted in this fold, by attempt, with all sides."""
+
+    seq: int
+    base_tree: str
+    tree: str
+    conflicts: dict[str, tuple[ConflictFile, ...]] = {}
+
+
+def merge(journal: Journal, step: Merge, wiring: Wiring) -> None:
+    """Append a `patch_rejected` or `conflict_found` for each patch that stays out, then
+    `merge_completed` with the others."""
+    _Merging(journal, step, wiring).run()
+
+
+class _Merging:
+    def __init__(self, journal: Journal, step: Merge, wiring: Wiring) -> None:
+        self.journal, self.step, self.wiring = journal, step, wiring
+        self.request: Request = load_request(wiring.artifacts, journal.run_id)
+        self.events: list[EventData] = []
+        self.dropped: list[str] = []
+        self.carriers = {
+            u.carrier: u for u in journal.state.units.values() if u.carrier in step.attempts
+        }
+
+    def run(self) -> None:
+        incoming = [p for a in self.step.attempts if (p := self._gated(a)) is not None]
+        result = engine.merge(
+            self.wiring.repository.objects,
+            self.step.base_tree,
+            incoming,
+            structured=True,
+            trees=True,
+        )
+        self._store(result)
+        applied: list[Applied] = []
+        conflicts: dict[str, tuple[ConflictFile, ...]] = {}
+        for outcome in result.outcomes:
+            unit = self.carriers[outcome.id].spec.id
+            if isinstance(outcome, engine.Applied):
+                resolved = outcome.resolved_by or "git"
+                applied.append(Applied(outcome.id, unit, outcome.tree or result.tree, resolved))
+            else:
+                conflicts[outcome.id] = tuple(
+                    ConflictFile(
+                        c.path, _text(c.base), _text(c.ours), _text(c.theirs), _lossy(diff3(c))
+                    )
+                    for c in outcome.conflicts
+                )
+                self.events.append(ConflictFound(outcome.id, unit, outcome.paths, result.tree))
+        self._record(result.tree, conflicts)
+        self.journal.append(
+            *self.events,
+            MergeCompleted(
+                seq=self.step.seq,
+                base_tree=self.step.base_tree,
+                tree=result.tree,
+                applied=tuple(applied),
+                dropped_paths=tuple(dict.fromkeys(self.dropped)),
+            ),
+        )
+
+    def _gated(self, attempt: str) -> engine.Incoming | None:
+        unit = self.carriers[attempt]
+        tried = unit.try_of(attempt)
+        try:
+            patch = read_patch(self._bytes(tried))
+            gated = gate.check(
+                patch,
+                self.wiring.repository.objects,
+                tried.dispatched.base_tree,
+                writes=unit.spec.writes,
+                control=lambda path: is_control(path, self.request.plan_path),
+                scanner=self.wiring.secrets,
+            )
+        except InvalidPatch as error:
+            self._reject(attempt, unit, error)
+            return None
+        self.dropped += gated.dropped_paths
+        return engine.Incoming(attempt, gated.patch, tried.dispatched.base_tree)
+
+    def _bytes(self, tried: Try) -> bytes:
+        run_id, attempt = self.journal.run_id, tried.attempt
+        return self.wiring.artifacts.get(
+            attempt_file(run_id, attempt, tried.epoch, "patch.diff"), tried.patch
+        )
+
+    def _reject(self, attempt: str, unit: UnitState, error: InvalidPatch) -> None:
+        self.events.append(PatchRejected(attempt, unit.spec.id, error.code, error.path))
+
+    def _store(self, result: engine.MergeResult) -> None:
+        pack = result.pack()
+        if pack.count:
+            self.wiring.repository.store_pack(pack.name, pack.data, pack.index)
+            key = merge_file(self.journal.run_id, self.step.seq, "pack")
+            self.wiring.artifacts.put(key, pack.data)
+        self.wiring.repository.keep(f"runs/{self.journal.run_id}/merged", result.tree)
+
+    def _record(self, tree: str, conflicts: dict[str, tuple[ConflictFile, ...]]) -> None:
+        record = MergeRecord(self.step.seq, self.step.base_tree, tree, conflicts)
+        key = merge_file(self.journal.run_id, self.step.seq, "json")
+        self.wiring.artifacts.put(key, msgspec.json.encode(record))
+
+
+def _text(version: Version | None) -> str | None:
+    return None if version is None else _lossy(version.data)
+
+
+def _lossy(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
