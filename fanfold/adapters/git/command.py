@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FOREIGN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY")
-_SETTINGS = ("core.hooksPath=/dev/null", "core.fsmonitor=false", "core.splitIndex=false")
+_SETTINGS = (
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "core.splitIndex=false"),
+)
 
 
 class GitFailed(FanfoldError):
@@ -33,7 +37,7 @@ def git(
     command = ["env", *(f"-u{name}" for name in _FOREIGN), "GIT_OPTIONAL_LOCKS=0"]
     command += ["GIT_TERMINAL_PROMPT=0", "LC_ALL=C"]
     command += [f"{name}={value}" for name, value in (variables or {}).items()]
-    command += ["git", "--literal-pathspecs", *(f"-c{setting}" for setting in _SETTINGS)]
+    command += ["git", "--literal-pathspecs", *_SETTINGS]
     try:
         done = subprocess.run(  # noqa: S603
             [*command, *arguments], cwd=root, input=stdin, capture_output=True, check=False

@@ -50,17 +50,10 @@ def check_out(repository: GitRepository, tree: str, root: Path, exclude: Sequenc
     (own / "info" / "attributes").write_text(_RAW)
     (own / "info" / "exclude").write_text("\n".join((*CACHES, *exclude, "")))
     repo = pygit2.Repository(str(own))
-    repo.odb.add_disk_alternate(str(objects_of(repository)))
+    repo.odb.add_disk_alternate(str(repository.object_folder))
     repo.checkout_tree(repo[tree], strategy=CheckoutStrategy.FORCE)  # pyright: ignore[reportUnknownMemberType]
     who = pygit2.Signature("fanfold", "fanfold@localhost", 0, 0)
     repo.create_commit("refs/heads/main", who, who, "The base of this attempt", repo[tree].id, [])
-
-
-def objects_of(repository: GitRepository) -> Path:
-    """The folder of the objects, also where `repository` is a linked work tree."""
-    git_dir = Path(repository.git_dir)
-    common = git_dir / "commondir"
-    return (git_dir / common.read_text().strip() if common.is_file() else git_dir) / "objects"
 
 
 class Packs:

@@ -12,7 +12,6 @@ from pygit2.enums import RepositoryOpenFlag
 
 from fanfold.adapters.git import trees
 from fanfold.adapters.git.diff import diff_trees
-from fanfold.adapters.git.private_git import objects_of
 from fanfold.adapters.git.status import Head, read_head
 from fanfold.adapters.git.uncommitted import snapshot_uncommitted
 from fanfold.errors import InvalidRepository
@@ -44,6 +43,13 @@ class GitRepository:
     def root(self) -> Path:
         """The work tree; the git directory itself where the repository is bare."""
         return Path(self.objects.workdir or self.git_dir)
+
+    @property
+    def object_folder(self) -> Path:
+        """The folder of the objects, also of a linked work tree."""
+        common = Path(self.git_dir) / "commondir"
+        below = common.read_text().strip() if common.is_file() else ""
+        return Path(self.git_dir) / below / "objects"
 
     def tree_of(self, commit: str) -> str:
         """The tree that a revision names. Raises `InvalidRepository` for an unknown one."""
@@ -93,7 +99,7 @@ class GitRepository:
 
     def store_pack(self, name: str, data: bytes, index: bytes) -> None:
         """Add a pack and its index to the objects; one of the same name is the same pack."""
-        folder = objects_of(self) / "pack"
+        folder = self.object_folder / "pack"
         folder.mkdir(parents=True, exist_ok=True)
         for suffix, content in ((".pack", data), (".idx", index)):
             place = folder / f"{name}{suffix}"
