@@ -25,10 +25,10 @@ from fanfold.ports import ModelRequest
 from tests.fakes.messages_wire import (
     Answer,
     Chunk,
+    Ending,
     Raw,
     Refusal,
     Reply,
-    Reset,
     Wait,
     error_body,
     message,
@@ -224,16 +224,17 @@ class _Handler(BaseHTTPRequestHandler):
             match chunk:
                 case Wait():
                     self.server.api.stopped.wait(chunk.seconds)
-                case Reset():
-                    self._reset()
+                case Ending():
+                    self._break(chunk)
                     return
                 case _:
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
         self.wfile.write(b"0\r\n\r\n")
 
-    def _reset(self) -> None:
-        linger = struct.pack("ii", 1, 0)
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    def _break(self, ending: Ending) -> None:
+        if ending is Ending.RESET:
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.close_connection = True
         self.connection.close()
 

@@ -26,6 +26,14 @@ class Cut(Enum):
     BEFORE_MESSAGE_STOP = "before_message_stop"
 
 
+class Ending(Enum):
+    """How a stream ends: as HTTP wants it, by a close without the last chunk, or by a TCP reset."""
+
+    POLITE = "polite"
+    HANG_UP = "hang_up"
+    RESET = "reset"
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """An error answer; `details` go into the error body."""
 
@@ -49,8 +57,8 @@ class Reply(msgspec.Struct, frozen=True):
     """A reply, whole or broken.
 
     `usage` None stands for numbers computed from sizes; a dict is sent as it is, an empty one as
-    no usage at all. `cut` ends the reply early, politely or by a `reset`; `truncate` leaves out
-    that many characters of tool inputs but goes on; `pause_s` is waited between events,
+    no usage at all. `cut` ends the reply early, and `ending` says how; `truncate` leaves out that
+    many characters of tool inputs but goes on; `pause_s` is waited between events,
     `silence_s` once, before the event with index `silence_at`; `error` is sent as an error event
     at the `cut`; `extra` are raw events sent after message_start.
     """
@@ -61,7 +69,7 @@ class Reply(msgspec.Struct, frozen=True):
     delta_usage: dict[str, Any] = {}
     message_id: str | None = None
     cut: Cut | None = None
-    reset: bool = False
+    ending: Ending = Ending.POLITE
     truncate: int = 0
     pause_s: float = 0.0
     silence_s: float = 0.0
@@ -81,12 +89,8 @@ class Wait(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class Reset(msgspec.Struct, frozen=True):
-    """The connection is torn down in the middle."""
-
-
 Answer = Reply | Refusal | Raw
-Chunk = bytes | Wait | Reset
+Chunk = bytes | Wait | Ending
 
 
 def text(words: str = "Hello.", **more: Any) -> Reply:
@@ -135,8 +139,8 @@ def stream(reply: Reply, model: str, usage: dict[str, Any]) -> Iterator[Chunk]:
         yield event
     if reply.error is not None:
         yield _sse({"type": "error", "error": reply.error})
-    if reply.reset:
-        yield Reset()
+    if reply.ending is not Ending.POLITE:
+        yield reply.ending
 
 
 def error_body(refusal: Refusal) -> dict[str, Any]:

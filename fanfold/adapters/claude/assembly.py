@@ -122,7 +122,7 @@ class Assembly:
 
     def _begin(self, head: _Head) -> None:
         self.started, self.message_id, self.model = True, head.id, head.model
-        self._count(head.usage)
+        self._count({**(head.usage or {}), "output_tokens": None})
 
     def _count(self, usage: dict[str, Any] | None) -> None:
         self.usage.update({k: v for k, v in (usage or {}).items() if v is not None})

@@ -26,22 +26,19 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 class ClaudeModel:
     """One client for all threads, made at the first call; before, not even the SDK is imported.
 
-    `auth_token` is sent as a bearer token where there is no `api_key` (gateways). A call that is
-    not complete after `call_limit_s` is dropped, however steadily it drips. Redirects are not
-    followed: they would carry the key elsewhere. Raises `MissingKey` or `InvalidSettings` for a
-    key or URL that cannot be used.
+    A call that is not complete after `call_limit_s` is dropped, however steadily it drips.
+    Redirects are not followed: they would carry the key elsewhere. Raises `MissingKey` or
+    `InvalidSettings` for a key or URL that cannot be used.
     """
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | None,
         *,
-        auth_token: str | None = None,
         base_url: str | None = None,
         call_limit_s: float = 1800.0,
     ) -> None:
-        self._secret = _checked_secret(api_key or auth_token or "")
-        self._is_key = bool(api_key)
+        self._key = _checked_key(api_key or "")
         self._base_url = _checked_url(base_url or DEFAULT_BASE_URL)
         self._call_limit_s = call_limit_s
         self._client: Anthropic | None = None
@@ -61,12 +58,12 @@ class ClaudeModel:
         try:
             self._read(request, reply, timeout_s, started + self._call_limit_s)
         except APIStatusError as error:
-            raise self._without_secret(refusal(error)) from None
+            raise self._without_key(refusal(error)) from None
         except (APIConnectionError, HTTPError, StreamError) as error:
             if not reply.whole:
-                raise self._without_secret(break_off(error, timeout_s)) from None
+                raise self._without_key(break_off(error, timeout_s)) from None
         except ModelError as error:
-            raise self._without_secret(error) from None
+            raise self._without_key(error) from None
         return _as_reply(reply, request, round((time.monotonic() - started) * 1000))
 
     def close(self) -> None:
@@ -103,17 +100,16 @@ class ClaudeModel:
                     follow_redirects=False, mounts={f"all://{host}": None for host in _LOOPBACK}
                 )
                 self._client = Anthropic(
-                    api_key=self._secret if self._is_key else None,
-                    auth_token=None if self._is_key else self._secret,
+                    api_key=self._key,
                     base_url=self._base_url,
                     max_retries=0,
                     http_client=http,
                 )
             return self._client
 
-    def _without_secret(self, error: ModelError) -> ModelError:
+    def _without_key(self, error: ModelError) -> ModelError:
         """The same error, also where the server echoes the key in its explanation."""
-        error.args = tuple(str(arg).replace(self._secret, "«key»") for arg in error.args)
+        error.args = tuple(str(arg).replace(self._key, "«key»") for arg in error.args)
         return error
 
 
@@ -151,13 +147,13 @@ def _as_reply(reply: Assembly, request: ModelRequest, latency_ms: int) -> ModelR
     )
 
 
-def _checked_secret(secret: str) -> str:
-    secret = secret.strip()
-    if not secret:
+def _checked_key(key: str) -> str:
+    key = key.strip()
+    if not key:
         raise MissingKey("no key for the model API: set ANTHROPIC_API_KEY")
-    if not (secret.isascii() and secret.isprintable()) or " " in secret:
+    if not (key.isascii() and key.isprintable()) or " " in key:
         raise MissingKey("ANTHROPIC_API_KEY holds characters that no key has: copy it again")
-    return secret
+    return key
 
 
 def _checked_url(url: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ from fanfold.errors import (
 )
 from fanfold.ports import ModelRequest
 from tests.fakes.messages_api import FakeMessagesApi, refused_url
-from tests.fakes.messages_wire import Cut, Raw, Refusal, Reply, text, tool
+from tests.fakes.messages_wire import Cut, Ending, Raw, Refusal, Reply, text, tool
 
 if TYPE_CHECKING:
     from tests.fakes.messages_wire import Answer
@@ -38,8 +39,10 @@ DROPPED: dict[str, Answer] = {
     "in a text": text(cut=Cut.MID_TEXT),
     "in a tool's input": tool(cut=Cut.MID_TOOL),
     "before the stop reason": tool(cut=Cut.BEFORE_STOP_REASON),
-    "by a reset in a text": text(cut=Cut.MID_TEXT, reset=True),
-    "by a reset in a tool's input": tool(cut=Cut.MID_TOOL, reset=True),
+    "by a reset in a text": text(cut=Cut.MID_TEXT, ending=Ending.RESET),
+    "by a reset in a tool's input": tool(cut=Cut.MID_TOOL, ending=Ending.RESET),
+    "by a hang-up in a text": text(cut=Cut.MID_TEXT, ending=Ending.HANG_UP),
+    "by a hang-up before the first event": text(cut=Cut.BEFORE_START, ending=Ending.HANG_UP),
     "by an error event": text(
         cut=Cut.MID_TEXT, error={"type": "overloaded_error", "message": "too much"}
     ),
@@ -82,10 +85,21 @@ REFUSED: dict[str, tuple[Refusal, type[ModelError]]] = {
 }
 
 
-def fail(answer: Answer, timeout_s: float = 5.0) -> tuple[ModelError, FakeMessagesApi]:
-    with FakeMessagesApi(answer, key=KEY) as api, pytest.raises(ModelError) as raised:
-        ClaudeModel(KEY, base_url=api.url).send(REQUEST, timeout_s=timeout_s)
-    return raised.value, api
+Fail = Callable[..., ModelError]
+
+
+@pytest.fixture
+def fail(api: FakeMessagesApi, model: ClaudeModel) -> Fail:
+    """Sends one request that is answered so; gives the error, after exactly one request."""
+
+    def send(answer: Answer, timeout_s: float = 5.0) -> ModelError:
+        api.replies.append(answer)
+        with pytest.raises(ModelError) as raised:
+            model.send(REQUEST, timeout_s=timeout_s)
+        assert len(api.calls) == 1
+        return raised.value
+
+    return send
 
 
 def assert_clear(error: ModelError) -> None:
@@ -95,19 +109,19 @@ def assert_clear(error: ModelError) -> None:
 
 
 @pytest.mark.parametrize("answer", DROPPED.values(), ids=DROPPED.keys())
-def test_reply_that_is_not_whole_is_dropped_and_billed(answer: Answer) -> None:
-    error, api = fail(answer)
+def test_reply_that_is_not_whole_is_dropped_and_billed(fail: Fail, answer: Answer) -> None:
+    error = fail(answer)
     assert type(error) is StreamDropped
     assert error.billed
-    assert len(api.calls) == 1
     assert_clear(error)
 
 
 @pytest.mark.parametrize(("refusal", "kind"), REFUSED.values(), ids=REFUSED.keys())
-def test_refusal_is_translated_and_not_retried(refusal: Refusal, kind: type[ModelError]) -> None:
-    error, api = fail(refusal)
+def test_refusal_is_translated_and_not_retried(
+    fail: Fail, refusal: Refusal, kind: type[ModelError]
+) -> None:
+    error = fail(refusal)
     assert type(error) is kind
-    assert len(api.calls) == 1
     assert_clear(error)
 
 
@@ -125,15 +139,17 @@ def test_refusal_is_translated_and_not_retried(refusal: Refusal, kind: type[Mode
         ({"retry-after": "600"}, 600.0),
     ],
 )
-def test_retry_after_is_handed_on(headers: dict[str, str], wait_s: float | None) -> None:
-    error, _ = fail(Refusal(429, "rate_limit_error", headers=headers))
+def test_retry_after_is_handed_on(
+    fail: Fail, headers: dict[str, str], wait_s: float | None
+) -> None:
+    error = fail(Refusal(429, "rate_limit_error", headers=headers))
     assert isinstance(error, ModelUnavailable)
     assert error.retry_after == wait_s
     assert not error.billed
 
 
-def test_gateway_timeout_counts_as_billed() -> None:
-    error, _ = fail(Refusal(504, "timeout_error"))
+def test_gateway_timeout_counts_as_billed(fail: Fail) -> None:
+    error = fail(Refusal(504, "timeout_error"))
     assert isinstance(error, ModelUnavailable)
     assert error.billed
 
@@ -148,9 +164,9 @@ def test_gateway_timeout_counts_as_billed() -> None:
     ],
 )
 def test_error_event_before_the_reply_is_like_a_refusal(
-    kind: str, outcome: type[ModelError]
+    fail: Fail, kind: str, outcome: type[ModelError]
 ) -> None:
-    error, _ = fail(text(cut=Cut.BEFORE_START, error={"type": kind, "message": "no"}))
+    error = fail(text(cut=Cut.BEFORE_START, error={"type": kind, "message": "no"}))
     assert type(error) is outcome
 
 
@@ -163,26 +179,28 @@ def test_connection_refused_is_not_billed() -> None:
 
 
 @pytest.mark.parametrize("at", [0, 3])
-def test_silence_is_a_dropped_stream(at: int) -> None:
-    error, api = fail(text(silence_s=30, silence_at=at), timeout_s=0.3)
+def test_silence_is_a_dropped_stream(fail: Fail, at: int) -> None:
+    error = fail(text(silence_s=30, silence_at=at), timeout_s=0.3)
     assert type(error) is StreamDropped
     assert "0.3 s" in str(error)
-    assert len(api.calls) == 1
 
 
-def test_answer_that_never_comes_is_a_dropped_stream() -> None:
+def test_answer_that_never_comes_is_a_dropped_stream(
+    api: FakeMessagesApi, model: ClaudeModel
+) -> None:
     def late(_: object) -> Answer:
-        api.stopped.wait(30)
+        api.stopped.wait(2)
         return text()
 
-    with FakeMessagesApi(late) as api, pytest.raises(StreamDropped):
-        ClaudeModel(KEY, base_url=api.url).send(REQUEST, timeout_s=0.3)
+    api.replies.append(late)
+    with pytest.raises(StreamDropped):
+        model.send(REQUEST, timeout_s=0.3)
     assert len(api.calls) == 1
 
 
-def test_slow_drip_is_no_silence() -> None:
-    with FakeMessagesApi(text("Slow but sure.", pause_s=0.15)) as api:
-        reply = ClaudeModel(KEY, base_url=api.url).send(REQUEST, timeout_s=0.6)
+def test_slow_drip_is_no_silence(api: FakeMessagesApi, model: ClaudeModel) -> None:
+    api.replies.append(text("Slow but sure.", pause_s=0.1))
+    reply = model.send(REQUEST, timeout_s=0.4)
     assert reply.content == [{"type": "text", "text": "Slow but sure."}]
 
 
@@ -193,10 +211,12 @@ def test_endless_drip_is_dropped() -> None:
             model.send(REQUEST, timeout_s=5)
 
 
-@pytest.mark.parametrize("reset", [False, True])
-def test_reply_without_message_stop_is_whole(reset: bool) -> None:
-    answer = tool("read", {"file_path": "a"}, cut=Cut.BEFORE_MESSAGE_STOP, reset=reset)
-    with FakeMessagesApi(answer) as api:
-        reply = ClaudeModel(KEY, base_url=api.url).send(REQUEST, timeout_s=5)
+@pytest.mark.parametrize("ending", [Ending.POLITE, Ending.HANG_UP])
+def test_reply_without_message_stop_is_whole(
+    api: FakeMessagesApi, model: ClaudeModel, ending: Ending
+) -> None:
+    answer = tool("read", {"file_path": "a"}, cut=Cut.BEFORE_MESSAGE_STOP, ending=ending)
+    api.replies.append(answer)
+    reply = model.send(REQUEST, timeout_s=5)
     assert reply.stop_reason == "tool_use"
     assert reply.content[-1]["input"] == {"file_path": "a"}
