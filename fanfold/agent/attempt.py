@@ -1,0 +1,101 @@
+"""One attempt from claim to report: whatever happens, a report comes back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanfold.agent.exits import ModelShut, Stop
+from fanfold.agent.loop import Loop
+from fanfold.agent.purse import Purse
+from fanfold.agent.roles import load_role
+from fanfold.agent.strings import encodable
+from fanfold.agent.timing import Timing
+from fanfold.errors import LeaseLost, StreamConflict, UnpricedModel, WorkspaceError
+from fanfold.run.attempt import Exit, Report
+
+if TYPE_CHECKING:
+    from fanfold.agent.desk import Desk
+    from fanfold.agent.roles import Role
+    from fanfold.agent.tools.bench import Submission
+    from fanfold.run.attempt import Context
+
+STATUS = {Exit.SUBMITTED: "done", Exit.PICKED: "done", Exit.BLOCKED: "blocked"}
+
+
+def run_attempt(context: Context, desk: Desk, role: Role | None = None) -> Report:
+    """Works on the unit until it ends, and says how it ended.
+
+    The caller has claimed the attempt and opened the workspace, and closes both: it writes patch,
+    report and transcript and appends `attempt_ended`. Between the two all is done here. `role` is
+    the built-in one of that name unless given. Nothing but a failing `Clock` raises.
+    """
+    timing = Timing(desk.clock, context.limits.minutes, desk.escalate_after_s)
+    purse = Purse(context.limits.slice, context.model, desk.prices)
+    loop: Loop | None = None
+    exit_, detail = Exit.CRASHED, ""
+    try:
+        loop = Loop(context, role or load_role(context.role), desk, timing, purse)
+        loop.run()
+    except Stop as stop:
+        exit_, detail = stop.exit, stop.detail
+    except UnpricedModel as error:
+        exit_, detail = ModelShut.exit, str(error)
+    except (StreamConflict, LeaseLost) as error:
+        exit_, detail = Exit.LOST, str(error)
+    except KeyboardInterrupt:
+        exit_, detail = Exit.INTERRUPTED, "interrupted"
+    except Exception as error:  # the edge: a bug ends one attempt, not the run
+        exit_, detail = Exit.CRASHED, f"{type(error).__name__}: {error}"
+    tree, problem = _final_tree(desk)
+    return _report(context, desk, loop, exit_, detail or problem, tree, timing, purse)
+
+
+def _final_tree(desk: Desk) -> tuple[str, str]:
+    """The tree as it is now, or an empty name and the reason why there is none."""
+    try:
+        return desk.workspace.tree(), ""
+    except (WorkspaceError, OSError) as error:
+        return "", f"the final tree could not be written: {error}"
+
+
+def _report(
+    context: Context,
+    desk: Desk,
+    loop: Loop | None,
+    exit_: Exit,
+    detail: str,
+    tree: str,
+    timing: Timing,
+    purse: Purse,
+) -> Report:
+    said = loop.bench.submission if loop else None
+    if said is not None and exit_ is Exit.SUBMITTED:
+        exit_ = _submitted(said)
+
+    def redact(text: str) -> str:
+        return desk.secrets.redact(encodable(text))
+
+    return Report(
+        attempt=context.attempt,
+        unit=context.unit,
+        exit=exit_,
+        status=said.status if said else STATUS.get(exit_, "failed"),
+        summary=redact(said.summary) if said else "",
+        confidence=redact(said.confidence) if said else "",
+        detail=redact(detail),
+        files=tuple(sorted(loop.written)) if loop else (),
+        checks=loop.bench.check_results if loop else (),
+        context_cuts=loop.cuts if loop else (),
+        tree=tree,
+        choice=said.choice if said else None,
+        usage=purse.usage,
+        cost=purse.cost,
+        steps=loop.steps if loop else 0,
+        duration_s=timing.elapsed,
+    )
+
+
+def _submitted(said: Submission) -> Exit:
+    if said.status != "done":
+        return Exit.BLOCKED
+    return Exit.SUBMITTED if said.choice is None else Exit.PICKED

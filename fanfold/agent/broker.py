@@ -1,0 +1,133 @@
+"""Carries out the tool calls of a turn: judge, run, record; reads side by side, others in order."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fanfold.agent.strings import encodable, map_strings
+from fanfold.agent.tools.base import Operation, Result, ToolFailure, digest
+from fanfold.errors import WorkspaceError
+from fanfold.run.attempt import ToolCall
+from fanfold.run.events import ToolCalled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from fanfold.agent.policy import Policy
+    from fanfold.agent.tools.base import Tool
+    from fanfold.agent.tools.bench import Bench
+    from fanfold.ports import Clock
+
+READERS = 8
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """A call that was answered: what the model hears, and what the log says."""
+
+    call: ToolCall
+    result: Result
+    event: ToolCalled
+
+    def block(self) -> dict[str, Any]:
+        answer = {"type": "tool_result", "tool_use_id": self.call.id, "content": self.result.text}
+        return answer if self.result.ok else {**answer, "is_error": True}
+
+
+class _Judged(msgspec.Struct, frozen=True):
+    """A call with its verdict; `tool` and `arguments` are there when it may run."""
+
+    call: ToolCall
+    allowed: bool
+    why: str
+    tool: Any = None
+    arguments: Any = None
+
+    @property
+    def reads(self) -> bool:
+        return not self.allowed or self.tool.operation is Operation.READ
+
+
+class Broker:
+    """The one way from a tool call to the workspace. `guard` is asked before every write."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        policy: Policy,
+        tools: dict[str, Tool[Any]],
+        clock: Clock,
+        guard: Callable[[], None],
+    ) -> None:
+        self._bench, self._policy, self._clock, self._guard = bench, policy, clock, guard
+        self._tools = tools
+        self._usable = [tool.name for tool in policy.tools(tools)]
+
+    def execute(self, calls: Sequence[ToolCall]) -> Iterator[Outcome]:
+        """Outcomes in the order of the calls; nothing is run after a submit that was taken.
+
+        What `guard` raises, and a bug in a tool, goes through.
+        """
+        failed = self._bench.submit_blocked = False
+        for reads, group in groupby(map(self._judge, calls), lambda judged: judged.reads):
+            judged = list(group)
+            for outcome in self._together(judged) if reads else map(self._alone, judged):
+                failed = failed or (outcome.event.allowed and not outcome.result.ok)
+                self._bench.submit_blocked = failed
+                yield outcome
+                if self._bench.submission is not None:
+                    return
+
+    def _together(self, judged: list[_Judged]) -> Iterator[Outcome]:
+        if len(judged) == 1:
+            yield self._perform(judged[0])
+            return
+        with ThreadPoolExecutor(min(READERS, len(judged))) as pool:
+            yield from pool.map(self._perform, judged)
+
+    def _alone(self, judged: _Judged) -> Outcome:
+        self._guard()
+        return self._perform(judged)
+
+    def _judge(self, call: ToolCall) -> _Judged:
+        tool = self._tools.get(call.name)
+        if tool is None:
+            usable = ", ".join(self._usable)
+            return _Judged(call, False, f"there is no tool {call.name!r}; there are {usable}")
+        try:
+            arguments = tool.parse(call.input)
+        except msgspec.ValidationError as error:
+            return _Judged(call, False, f"malformed input: {error}")
+        decision = self._policy.decide(tool, tool.paths(arguments))
+        return _Judged(call, decision.allowed, decision.why, tool, arguments)
+
+    def _perform(self, judged: _Judged) -> Outcome:
+        started = self._clock.monotonic()
+        result = self._run(judged) if judged.allowed else Result(f"Denied: {judged.why}", ok=False)
+        event = ToolCalled(
+            name=judged.call.name,
+            allowed=judged.allowed,
+            why=judged.why,
+            arguments=_fingerprint(judged.call),
+            result=result.digest,
+            ok=result.ok,
+            duration_ms=round((self._clock.monotonic() - started) * 1000),
+            read=result.read,
+            written=result.written,
+        )
+        return Outcome(judged.call, result, event)
+
+    def _run(self, judged: _Judged) -> Result:
+        try:
+            return judged.tool.run(self._bench, judged.arguments)
+        except (ToolFailure, WorkspaceError) as failure:
+            paths = tuple(path for path in judged.tool.paths(judged.arguments) if path)
+            return Result(str(failure), ok=False, read=paths)
+
+
+def _fingerprint(call: ToolCall) -> str:
+    arguments = map_strings(call.input, encodable)
+    return digest(msgspec.json.encode(arguments, order="sorted").decode())

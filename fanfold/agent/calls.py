@@ -1,0 +1,163 @@
+"""One call of the model: reserve, announce, send, retry, charge."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fanfold.agent.exits import BadRequest, ContextFull, ModelShut, NoModel
+from fanfold.agent.purse import TokenEstimate
+from fanfold.errors import (
+    ModelDenied,
+    ModelError,
+    ModelRejected,
+    ModelUnavailable,
+    StreamDropped,
+    UserError,
+)
+from fanfold.ports import ModelReply
+from fanfold.run.attempt import Usage
+from fanfold.run.events import ModelCalled, ModelCallStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanfold.agent.desk import Desk
+    from fanfold.agent.history import History
+    from fanfold.agent.purse import Purse, Reservation
+    from fanfold.agent.timing import Timing
+    from fanfold.run.attempt import Context
+
+TRIES = 5
+MAX_OUTPUT = 16_000
+LONGEST_CALL_S = 600.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A whole reply that is not charged yet."""
+
+    reply: ModelReply
+    call: int
+    retries: int
+    max_tokens: int
+
+
+class Caller:
+    """Asks the model on behalf of one attempt; `guard` is asked before every try.
+
+    `worst_case` is that of the latest call, in micro-dollars.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        desk: Desk,
+        purse: Purse,
+        timing: Timing,
+        guard: Callable[[], None],
+    ) -> None:
+        self._model, self._name, self._effort = desk.model, context.model, context.effort
+        self._log, self._purse, self._timing, self._guard = desk.events, purse, timing, guard
+        self._estimate = TokenEstimate()
+        self._calls = 0
+        self._jitter = random.SystemRandom().random
+        self.worst_case = 0
+
+    def query(self, history: History) -> Answer:
+        """A reply after at most five tries. Raises the `Stop` that fits when there is none."""
+        last = ""
+        for retry in range(TRIES):
+            self._guard()
+            reservation = self._announce(history)
+            try:
+                reply = self._send(history, reservation)
+            except ModelError as error:
+                self._record_failure(reservation, error, retry)
+                last = str(error)
+                self._wait(_retryable(error), retry)
+                continue
+            return Answer(reply, self._calls, retry, reservation.max_tokens)
+        raise NoModel(f"no reply after {TRIES} tries: {last}")
+
+    def charge(self, answer: Answer, history: History) -> None:
+        """Settles the money before anything of the reply is looked at."""
+        reply = answer.reply
+        usage, cost = self._purse.settle(reply)
+        self._log.append(
+            ModelCalled(
+                call=answer.call,
+                message_id=reply.message_id,
+                usage=usage,
+                cost=cost,
+                latency_ms=reply.latency_ms,
+                stop_reason=reply.stop_reason,
+                retries=answer.retries,
+            )
+        )
+        history.add_reply(reply.content)
+        self._estimate.observe(reply.usage, history.characters)
+
+    def _announce(self, history: History) -> Reservation:
+        tokens = self._estimate.tokens(history.characters)
+        reservation = self._purse.reserve(tokens, MAX_OUTPUT)
+        self._calls, self.worst_case = self._calls + 1, reservation.worst_case
+        self._log.append(
+            ModelCallStarted(
+                call=self._calls,
+                model=self._name,
+                worst_case=reservation.worst_case,
+                max_tokens=reservation.max_tokens,
+            )
+        )
+        return reservation
+
+    def _send(self, history: History, reservation: Reservation) -> ModelReply:
+        request = history.request(self._name, reservation.max_tokens, self._effort)
+        try:
+            reply = self._model.send(request, timeout_s=min(self._timing.left, LONGEST_CALL_S))
+        except UserError as error:
+            raise ModelDenied(str(error)) from error
+        if not reply.stop_reason:
+            raise StreamDropped("the reply ended without a stop reason")
+        return reply
+
+    def _record_failure(self, reservation: Reservation, error: ModelError, retry: int) -> None:
+        billed = isinstance(error, ModelUnavailable) and error.billed
+        cost = self._purse.forfeit(reservation) if billed else self._purse.release()
+        self._log.append(
+            ModelCalled(
+                call=self._calls,
+                message_id="",
+                usage=Usage(),
+                cost=cost,
+                latency_ms=0,
+                retries=retry,
+                error=type(error).__name__,
+            )
+        )
+
+    def _wait(self, error: ModelUnavailable, retry: int) -> None:
+        """Full jitter, or what the API asked for, up to a minute and never past the deadline."""
+        if retry + 1 == TRIES:
+            return
+        seconds = self._jitter() * min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**retry)
+        seconds = min(max(seconds, error.retry_after or 0.0), LONGEST_WAIT_S)
+        if seconds >= self._timing.left:
+            raise NoModel(f"no time is left to try again: {error}")
+        self._timing.sleep(seconds, self._guard)
+
+
+def _retryable(error: ModelError) -> ModelUnavailable:
+    """The error when another try may help; raises the `Stop` that fits otherwise."""
+    match error:
+        case ModelUnavailable():
+            return error
+        case ModelRejected() if "too long" in str(error):
+            raise ContextFull(str(error)) from error
+        case ModelRejected():
+            raise BadRequest(str(error)) from error
+        case _:
+            raise ModelShut(str(error)) from error

@@ -1,0 +1,36 @@
+"""What an attempt is handed beside its context."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanfold.agent.log import AttemptLog
+    from fanfold.agent.tools.bench import Check
+    from fanfold.ports import Clock, Model, Prices, SecretScanner, Workspace
+    from fanfold.run.attempt import Exit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Ports and callbacks of one claimed attempt.
+
+    `events` stands behind the claim. `keep_going` answers None, or the exit to stop with; it is
+    asked before every model call and every write, and may raise `LeaseLost`. `transcript` gets
+    redacted lines. `check` runs the unit checks when the model submits; red ones go back to it.
+    `escalate_after_s` is when the place of this attempt comes to its end.
+    """
+
+    events: AttemptLog
+    workspace: Workspace
+    model: Model
+    prices: Prices
+    clock: Clock
+    secrets: SecretScanner
+    keep_going: Callable[[], Exit | None]
+    transcript: Callable[[dict[str, Any]], None]
+    check: Check | None = None
+    escalate_after_s: float | None = None

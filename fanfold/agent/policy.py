@@ -1,0 +1,107 @@
+"""What an attempt may do: default deny, role → tools → operations → paths."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fanfold.agent.paths import insane, normal
+from fanfold.agent.tools.base import Operation
+from fanfold.agent.tools.spill import PREFIX
+from fanfold.patch.globs import any_matches
+from fanfold.run.attempt import Purpose
+
+if TYPE_CHECKING:
+    from fanfold.agent.roles import Role
+    from fanfold.agent.tools.base import Tool
+    from fanfold.run.attempt import Context
+
+ALWAYS = frozenset({"submit"})
+TICKS = "fanfold itself ticks the plan and keeps these files; leave them alone"
+PRIVATE = (".git", ".ai-workspace")
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Allowed or not, and why; the reason of a denial is said to the model."""
+
+    allowed: bool
+    why: str
+
+
+class Policy:
+    """The one judge of an attempt's tool calls."""
+
+    def __init__(self, role: Role, context: Context, *, shell: bool) -> None:
+        self._role, self._context = role, context
+        self._operations = _operations(context, shell=shell)
+        self._tools = frozenset(role.tools) | ALWAYS
+
+    def tools(self, known: dict[str, Tool[Any]]) -> list[Tool[Any]]:
+        """Those of `known` that the attempt may use at all, in their order."""
+        return [t for t in known.values() if self._may(t)]
+
+    def decide(self, tool: Tool[Any], paths: tuple[str, ...]) -> Decision:
+        if not self._may(tool):
+            return Decision(False, self._no_tool(tool))
+        for path in paths:
+            problem = self._path_problem(tool.operation, path)
+            if problem:
+                return Decision(False, problem)
+        return Decision(True, f"{self._role.name} may {tool.operation.value}")
+
+    def _may(self, tool: Tool[Any]) -> bool:
+        return tool.name in self._tools and tool.operation in self._operations
+
+    def _no_tool(self, tool: Tool[Any]) -> str:
+        if tool.operation not in self._operations:
+            return f"{tool.name} is not available here: this attempt may only {self._allowed()}"
+        return f"the role {self._role.name} has no {tool.name}; it has {', '.join(self._names())}"
+
+    def _allowed(self) -> str:
+        return ", ".join(sorted(operation.value for operation in self._operations))
+
+    def _names(self) -> list[str]:
+        return sorted(self._tools)
+
+    def _path_problem(self, operation: Operation, raw: str) -> str | None:
+        problem = insane(raw)
+        if problem:
+            return problem
+        path = normal(raw)
+        if _top(path) == ".git":
+            return f"{path!r} belongs to git; nobody reads or writes it here"
+        if operation is Operation.WRITE:
+            return self._write_problem(path)
+        if path and any_matches(self._context.context_deny, path):
+            return f"{path!r} is kept from agents by [context] deny of the project"
+        return None
+
+    def _write_problem(self, path: str) -> str | None:
+        context = self._context
+        if not path:
+            return "a path is needed"
+        if _top(path) in PRIVATE or any_matches(context.control_files, path):
+            return f"{path!r} is a control file: {TICKS}"
+        if path.startswith(PREFIX):
+            return f"{path!r} holds the output of a tool and cannot be written"
+        if any_matches(context.context_deny, path):
+            return f"{path!r} is kept from agents by [context] deny of the project"
+        if context.writes is not None and not any_matches(context.writes, path):
+            return f"{path!r} is outside what this task may write: {', '.join(context.writes)}"
+        return None
+
+
+def _operations(context: Context, *, shell: bool) -> frozenset[Operation]:
+    """A picker only looks, so that its choice stays one of the candidates."""
+    allowed = {Operation.READ, Operation.SUBMIT}
+    if context.purpose is not Purpose.PICK:
+        allowed.add(Operation.WRITE)
+    if context.shell and shell:
+        allowed.add(Operation.RUN)
+    return frozenset(allowed)
+
+
+def _top(path: str) -> str:
+    """The first name of a path as a case-folding file system would see it."""
+    return path.split("/", 1)[0].rstrip(". ").casefold()

@@ -1,0 +1,174 @@
+"""The bundle as the model reads it: system and first message, in three tiers of trust.
+
+The system part is the same for all attempts of a role in a wave, so that they share its cache;
+what differs between units stands in the first message. Together at most about 12,000 tokens.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fanfold.agent.history import ONE_HOUR
+from fanfold.agent.repository_map import repository_map
+from fanfold.agent.sections import Section, fit
+from fanfold.agent.tools.submit import letter
+from fanfold.patch.globs import any_matches
+from fanfold.run.attempt import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fanfold.agent.roles import Role
+    from fanfold.run.attempt import Candidate, ConflictFile, Context, Predecessor
+
+CHARACTERS = 36_000
+SHARED = 16_000
+OUTLINE = 3_000
+
+_WORK = {
+    Purpose.WORK: "Do the task below.",
+    Purpose.CANDIDATE: "Do the task below.",
+    Purpose.PICK: "Several patches were made for the task below. Pick the best one and submit its"
+    " letter as choice. Change nothing.",
+    Purpose.RESOLVE: "The patch for the task below conflicts with what was merged before it."
+    " Write each conflicted file so that the intent of both sides holds, then submit.",
+    Purpose.REPAIR: "With the patch for the task below in it, the merged result fails its checks."
+    " Find the cause and mend it, keeping what the task asks for.",
+}
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """`spills` are whole texts of what was too long, by the name they can be read under."""
+
+    system: list[dict[str, Any]]
+    task: str
+    cuts: tuple[str, ...] = ()
+    spills: dict[str, str] = {}
+
+
+def render(context: Context, role: Role, paths: Sequence[str]) -> Prompt:
+    """The prompt of one attempt; `paths` are the repository's files."""
+    rules = f"{harness_rules()}\nYour role: {role.name}\n{role.prompt}"
+    visible = [path for path in paths if not any_matches(context.context_deny, path)]
+    shared, shared_cuts = fit(_shared_sections(context, visible), SHARED)
+    outline, outline_cuts = fit([Section("the plan", "\n".join(context.outline), 0)], OUTLINE)
+    budget = CHARACTERS - len(rules) - sum(map(len, [*shared, *outline]))
+    frame = _frame(context)
+    own, cuts = fit(_own_sections(context), budget - len(frame))
+    return Prompt(
+        system=_system(rules, shared, outline),
+        task="\n\n".join([frame, *own]),
+        cuts=(*shared_cuts, *outline_cuts, *cuts),
+        spills=_spills(context),
+    )
+
+
+@cache
+def harness_rules() -> str:
+    """The first tier of trust."""
+    return (files("fanfold.agent") / "harness.md").read_text("utf-8")
+
+
+def _system(rules: str, shared: list[str], outline: list[str]) -> list[dict[str, Any]]:
+    """The outline stands behind the breakpoint: its states change from wave to wave."""
+    lasting = [_text(rules), *([_text("\n\n".join(shared))] if shared else [])]
+    lasting[-1]["cache_control"] = ONE_HOUR
+    return [*lasting, *map(_text, outline)]
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _shared_sections(context: Context, paths: Sequence[str]) -> list[Section]:
+    instructions = [
+        Section(path, text, rank=1, most=6_000, tag="project_instructions")
+        for path, text in context.instructions
+    ]
+    return [
+        *instructions,
+        Section("specification", context.spec, rank=2, most=8_000),
+        Section("files of the repository", repository_map(paths), rank=3, most=3_500),
+    ]
+
+
+def _own_sections(context: Context) -> list[Section]:
+    """What is known beside the task, then the task itself, which is kept before all else."""
+    return [
+        *(
+            Section(f"merged before: {p.unit}", _predecessor(p), rank=4, most=1_500)
+            for p in context.predecessors
+        ),
+        *(
+            Section(f"conflict: {c.path}", _conflict(c), rank=2, most=9_000)
+            for c in context.conflicts
+        ),
+        *(
+            Section(f"candidate {letter(i)}", _candidate(c), rank=2, most=9_000)
+            for i, c in enumerate(context.candidates)
+        ),
+        *(
+            Section(f"red check: {check.command}", check.output, rank=2, most=4_000)
+            for check in context.failed_checks
+        ),
+        Section("hint", context.hint, rank=1, most=4_000),
+        *(
+            Section(f"task {task.id}", task.text or task.title, rank=0, most=12_000, tag="task")
+            for task in context.tasks
+        ),
+    ]
+
+
+def _frame(context: Context) -> str:
+    """What the harness itself says of this attempt."""
+    lines = [f"Purpose: {context.purpose.value}", _WORK[context.purpose]]
+    if context.plan_title:
+        lines.append(f"Plan: {context.plan_title}")
+    if context.continues_tree:
+        lines.append(
+            "An earlier attempt left its partial work in your copy: look at it, go on from there."
+        )
+    lines += [f"Constraint: {constraint}" for constraint in context.constraints]
+    if context.writes is not None:
+        lines.append(f"You may write only: {', '.join(context.writes)}")
+    if context.checks:
+        how = "Run them before you submit" if context.shell else "They run after you submit"
+        lines.append(f"Checks that must exit 0. {how}:")
+        lines += [f"    {check}" for check in context.checks]
+    return "\n".join(lines)
+
+
+def _predecessor(predecessor: Predecessor) -> str:
+    files_line = ", ".join(predecessor.files[:40])
+    return f"{predecessor.title}\n{predecessor.summary}\nFiles: {files_line}"
+
+
+def _conflict(conflict: ConflictFile) -> str:
+    if conflict.rendering:
+        return conflict.rendering
+    sides = (("base", conflict.base), ("ours", conflict.ours), ("theirs", conflict.theirs))
+    return "\n".join(
+        f"--- {name}: {'no such file' if text is None else ''}\n{text or ''}"
+        for name, text in sides
+    )
+
+
+def _candidate(candidate: Candidate) -> str:
+    parts = [f"Summary: {candidate.summary}"]
+    if candidate.checks:
+        parts.append(f"Checks: {candidate.checks}")
+    return "\n".join([*parts, candidate.patch])
+
+
+def _spills(context: Context) -> dict[str, str]:
+    spills = {f"candidate-{letter(i)}.diff": c.patch for i, c in enumerate(context.candidates)}
+    for conflict in context.conflicts:
+        for side in ("base", "ours", "theirs"):
+            text = getattr(conflict, side)
+            if text is not None:
+                spills[f"conflict/{side}/{conflict.path}"] = text
+    return spills

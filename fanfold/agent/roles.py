@@ -1,0 +1,100 @@
+"""Roles: Markdown with front matter, as in `.claude/agents`: name, description, tools, model."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fanfold.errors import UserError
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+KNOWN = ("read", "write", "edit", "glob", "grep", "bash", "submit")
+LOOKING = ("read", "glob", "grep")
+ALIASES = {"multiedit": "edit", "ls": "glob"}
+
+
+class Role(msgspec.Struct, frozen=True):
+    """What an attempt may use and how it should work; `model` is empty where it has no wish."""
+
+    name: str
+    description: str
+    tools: tuple[str, ...]
+    prompt: str
+    model: str = ""
+
+
+def parse_role(text: str, name: str) -> Role:
+    """A role file; `name` is used where the front matter has none.
+
+    Tools that fanfold does not have are left out; without a `tools` line the role may only look.
+    Raises `UserError` for a file without front matter.
+    """
+    head, body = _split(text, name)
+    fields = _fields(head)
+    listed = fields.get("tools")
+    return Role(
+        name=fields.get("name", name),
+        description=fields.get("description", ""),
+        tools=LOOKING if listed is None else _tools(listed),
+        prompt=body.strip(),
+        model="" if fields.get("model", "inherit") == "inherit" else fields["model"],
+    )
+
+
+@cache
+def load_role(name: str) -> Role:
+    """A built-in role; raises `UserError` naming those there are."""
+    folder = _folder()
+    names = sorted(f.name.removesuffix(".md") for f in folder.iterdir() if f.name.endswith(".md"))
+    if name not in names:
+        raise UserError(f"no role {name!r}; there are {', '.join(names)}")
+    return parse_role((folder / f"{name}.md").read_text("utf-8"), name)
+
+
+def _folder() -> Traversable:
+    """Inside the installed package, or beside it in a checkout."""
+    package = files("fanfold")
+    installed = package / "roles"
+    return installed if installed.is_dir() else files("fanfold") / ".." / "roles"
+
+
+def _split(text: str, name: str) -> tuple[str, str]:
+    lines = text.replace("\r\n", "\n").removeprefix("\ufeff").split("\n")
+    if lines[0].strip() == "---":
+        for number, line in enumerate(lines[1:], 1):
+            if line.strip() == "---":
+                return "\n".join(lines[1:number]), "\n".join(lines[number + 1 :])
+    raise UserError(f"role {name!r}: no front matter between two lines of ---")
+
+
+def _fields(head: str) -> dict[str, str]:
+    """Flat `key: value` lines; a value may go on in indented lines, or be a list of `- item`."""
+    fields: dict[str, str] = {}
+    key = ""
+    for line in head.split("\n"):
+        if line[:1].isspace() or line.startswith("-"):
+            fields[key] = f"{fields.get(key, '')}\n{line.strip()}".strip()
+        elif ":" in line and not line.startswith("#"):
+            key, value = (part.strip() for part in line.split(":", 1))
+            fields[key] = _unquoted(value)
+    return {
+        name: value.removeprefix("|").removeprefix(">").strip() for name, value in fields.items()
+    }
+
+
+def _unquoted(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return value[1:-1]
+    return value
+
+
+def _tools(listed: str) -> tuple[str, ...]:
+    words = listed.strip("[]").replace("\n", ",").split(",")
+    names = (word.strip().removeprefix("-").split("(")[0].strip("'\" ").lower() for word in words)
+    wanted = {ALIASES.get(name, name) for name in names}
+    return tuple(name for name in KNOWN if name in wanted)

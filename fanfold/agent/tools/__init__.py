@@ -1,0 +1,23 @@
+"""The seven tools."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fanfold.agent.tools import bash, edit, glob, grep, read, submit, write
+
+if TYPE_CHECKING:
+    from fanfold.agent.tools.base import Tool
+
+TOOLS: dict[str, Tool[Any]] = {
+    tool.name: tool
+    for tool in (
+        read.TOOL,
+        write.TOOL,
+        edit.TOOL,
+        glob.TOOL,
+        grep.TOOL,
+        bash.TOOL,
+        submit.TOOL,
+    )
+}

@@ -1,0 +1,88 @@
+"""What every tool is made of: its description as data, its input, its result."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanfold.agent.tools.bench import Bench
+
+
+class Operation(StrEnum):
+    """What a tool does to the world; the policy speaks of these."""
+
+    READ = "read"
+    WRITE = "write"
+    RUN = "run"
+    SUBMIT = "submit"
+
+
+class ToolFailure(Exception):
+    """The tool could not do it; the text tells the model how to go on."""
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What a call gave. `written` holds paths whose content really changed."""
+
+    text: str
+    ok: bool = True
+    read: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+    waiting: bool = False
+
+    @property
+    def digest(self) -> str:
+        return digest(self.text)
+
+
+A = TypeVar("A", bound=msgspec.Struct)
+
+
+def no_paths(_: Any) -> tuple[str, ...]:
+    """For tools whose input names no path."""
+    return ()
+
+
+class Tool(Generic[A]):
+    """One tool: `paths` are those that the policy judges before `run` is called."""
+
+    def __init__(
+        self,
+        name: str,
+        description: str,
+        operation: Operation,
+        arguments: type[A],
+        run: Callable[[Bench, A], Result],
+        paths: Callable[[A], tuple[str, ...]] = no_paths,
+    ) -> None:
+        self.name, self.description, self.operation = name, description, operation
+        self.arguments, self.run, self.paths = arguments, run, paths
+
+    def parse(self, value: object) -> A:
+        """The typed input; raises `msgspec.ValidationError` with the place and the mend."""
+        return msgspec.convert(value, self.arguments)
+
+    def definition(self, without: tuple[str, ...] = ()) -> dict[str, Any]:
+        """The tool as the Messages API wants it, less the properties named."""
+        schema = msgspec.json.schema(self.arguments)["$defs"][self.arguments.__name__]
+        properties = {k: v for k, v in schema["properties"].items() if k not in without}
+        return {
+            "name": self.name,
+            "description": self.description,
+            "input_schema": {
+                "type": "object",
+                "properties": properties,
+                "required": schema.get("required", []),
+            },
+        }
+
+
+def digest(text: str) -> str:
+    """A short fingerprint for events and comparisons."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,0 +1,103 @@
+"""The workbench of one attempt: its files, the long outputs, and what the tools remember."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fanfold.agent.tools.base import ToolFailure
+from fanfold.agent.tools.spill import PREFIX, Spill
+from fanfold.errors import WorkspaceError
+from fanfold.patch.globs import any_matches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fanfold.ports import Workspace
+    from fanfold.run.attempt import CheckResult
+
+    Check = Callable[[], Sequence[CheckResult]]
+
+
+class Submission(msgspec.Struct, frozen=True):
+    """What the model said when it handed in."""
+
+    status: str
+    summary: str
+    confidence: str = ""
+    tests_run: tuple[str, ...] = ()
+    choice: str | None = None
+
+
+class Bench:
+    """What tools work on. `denied` are globs that nobody may read."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        command_s: float,
+        max_file_bytes: int,
+        denied: Sequence[str] = (),
+        choices: Sequence[str] = (),
+        check: Check | None = None,
+    ) -> None:
+        self.workspace, self.command_s, self.max_file_bytes = workspace, command_s, max_file_bytes
+        self.spill = Spill()
+        self.edit_failures: dict[str, int] = {}
+        self.submission: Submission | None = None
+        self.choices = tuple(choices)
+        self.check = check
+        self.check_results: tuple[CheckResult, ...] = ()
+        self.red_rounds = 0
+        self.submit_blocked = False
+        self._denied = tuple(denied)
+
+    def paths(self, folder: str = "") -> list[str]:
+        """Sorted paths that may be read, at or below `folder`; spilled ones only when asked for."""
+        if folder and f"{folder}/".startswith(PREFIX):
+            every = self.spill.paths()
+        else:
+            every = [p for p in self.workspace.files() if not any_matches(self._denied, p)]
+        return [p for p in every if not folder or p == folder or p.startswith(f"{folder}/")]
+
+    def read(self, path: str) -> str:
+        """A text file, byte-exact under `write`; raises `ToolFailure` for binary files."""
+        spilled = self.spill.get(path)
+        if spilled is not None:
+            return spilled
+        data = self.workspace.read(path)
+        if b"\0" in data[:8192]:
+            raise ToolFailure(f"{path} is a binary file of {len(data)} bytes")
+        return data.decode("utf-8", "surrogateescape")
+
+    def write(self, path: str, text: str) -> None:
+        """Raises `ToolFailure` when the file would be too large."""
+        data = text.encode("utf-8", "surrogateescape")
+        if len(data) > self.max_file_bytes:
+            raise ToolFailure(
+                f"{len(data)} bytes is above the limit of {self.max_file_bytes} for a file"
+            )
+        self.workspace.write(path, data)
+
+    def exists(self, path: str) -> bool:
+        try:
+            self.workspace.read(path)
+        except WorkspaceError:
+            return False
+        return True
+
+
+def shown(text: str) -> str:
+    """`text` with bytes that are not UTF-8 made visible as U+FFFD, fit for JSON."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def checked(text: str, name: str) -> str:
+    """`text` from the model; raises `ToolFailure` where it cannot be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ToolFailure(f"{name} holds a lone surrogate at position {error.start}") from error
+    return text

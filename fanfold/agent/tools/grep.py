@@ -1,0 +1,74 @@
+"""grep: lines that match a regular expression."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import Meta
+
+from fanfold.agent.paths import normal
+from fanfold.agent.tools.base import Operation, Result, Tool, ToolFailure
+from fanfold.agent.tools.bench import shown
+from fanfold.errors import WorkspaceError
+from fanfold.patch.globs import matches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fanfold.agent.tools.bench import Bench
+
+LIMIT = 500
+LINE_LIMIT = 300
+
+
+class GrepArguments(msgspec.Struct, frozen=True):
+    pattern: Annotated[str, Meta(description="A Python regular expression, matched by line.")]
+    path: Annotated[str, Meta(description="File or folder to look in.")] = ""
+    glob: Annotated[str, Meta(description="Only files whose path matches, such as **/*.py.")] = ""
+
+
+def run(bench: Bench, arguments: GrepArguments) -> Result:
+    try:
+        pattern = re.compile(arguments.pattern)
+    except re.error as error:
+        raise ToolFailure(f"not a regular expression: {error}") from error
+    lines: list[str] = []
+    for line in _matches(bench, pattern, _candidates(bench, arguments)):
+        if len(lines) == LIMIT:
+            lines.append(f"[more than {LIMIT} matching lines; narrow the pattern, path or glob]")
+            break
+        lines.append(line)
+    if not lines:
+        return Result(f"No line matches {arguments.pattern!r}.")
+    return Result(bench.spill.shorten("\n".join(lines)))
+
+
+def _candidates(bench: Bench, arguments: GrepArguments) -> list[str]:
+    paths = bench.paths(normal(arguments.path))
+    if not arguments.glob:
+        return paths
+    wanted = arguments.glob if "/" in arguments.glob else f"**/{arguments.glob}"
+    return [path for path in paths if matches(wanted, path)]
+
+
+def _matches(bench: Bench, pattern: re.Pattern[str], paths: list[str]) -> Iterator[str]:
+    for path in paths:
+        try:
+            text = shown(bench.read(path))
+        except (ToolFailure, WorkspaceError):
+            continue
+        for number, line in enumerate(text.split("\n"), 1):
+            if pattern.search(line):
+                yield f"{path}:{number}:{line.rstrip(chr(13))[:LINE_LIMIT]}"
+
+
+TOOL = Tool(
+    "grep",
+    "Search file contents with a regular expression; gives path:line:text.",
+    Operation.READ,
+    GrepArguments,
+    run,
+    lambda arguments: (arguments.path,),
+)

@@ -1,0 +1,42 @@
+"""Long outputs: the model sees head and tail, and can grep the whole under a virtual path."""
+
+from __future__ import annotations
+
+HEAD = TAIL = 5_000
+PREFIX = ".fanfold/output/"
+KEEP = 2_000_000
+
+
+class Spill:
+    """Texts too long for the conversation, kept in memory and never part of the tree."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+
+    def put(self, name: str, text: str) -> str:
+        """Keeps `text` (its first 2,000,000 characters) and gives its path."""
+        path = PREFIX + name
+        self._texts[path] = text[:KEEP]
+        return path
+
+    def shorten(self, text: str) -> str:
+        """`text`, or head and tail of it with what was left out and where the whole is."""
+        if len(text) <= HEAD + TAIL:
+            return text
+        path = self.put(f"{len(self._texts) + 1}.txt", text)
+        return elide(text, HEAD, TAIL, f"; the whole is in {path}: use read or grep on it")
+
+    def paths(self) -> list[str]:
+        return sorted(self._texts)
+
+    def get(self, path: str) -> str | None:
+        return self._texts.get(path)
+
+
+def elide(text: str, head: int, tail: int, where: str = "") -> str:
+    """The first `head` and last `tail` characters and the number of those left out between."""
+    if len(text) <= head + tail:
+        return text
+    left_out = len(text) - head - tail
+    end = text[-tail:] if tail else ""
+    return f"{text[:head]}\n[… {left_out} characters left out{where} …]\n{end}"

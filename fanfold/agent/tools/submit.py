@@ -1,0 +1,81 @@
+"""submit: hand in and end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from fanfold.agent.tools.base import Operation, Result, Tool, ToolFailure
+from fanfold.agent.tools.bench import Submission
+
+if TYPE_CHECKING:
+    from fanfold.agent.tools.bench import Bench
+
+
+RED_ROUNDS = 3
+
+
+class SubmitArguments(msgspec.Struct, frozen=True):
+    status: Annotated[
+        Literal["done", "blocked", "failed"],
+        Meta(description="blocked: something outside your reach is missing; say what."),
+    ]
+    summary: Annotated[str, Meta(description="What changed and why, for whoever builds on it.")]
+    tests_run: list[str] | str = ""
+    confidence: str | float = ""
+    choice: Annotated[str, Meta(description="The letter of the candidate you pick.")] = ""
+
+
+def run(bench: Bench, arguments: SubmitArguments) -> Result:
+    if bench.submit_blocked:
+        raise ToolFailure("Not submitted: a call before it in this turn failed; look at it first.")
+    choice = _choice(bench, arguments) if bench.choices else None
+    if arguments.status == "done":
+        _verify(bench)
+    tests = arguments.tests_run
+    bench.submission = Submission(
+        status=arguments.status,
+        summary=arguments.summary,
+        confidence=str(arguments.confidence),
+        tests_run=tuple(tests) if isinstance(tests, list) else (tests,) * bool(tests),
+        choice=choice,
+    )
+    return Result("Submitted.")
+
+
+def letter(index: int) -> str:
+    """The name that candidate number `index` (from 0) goes by: A, B, … Z, then numbers."""
+    return chr(ord("A") + index) if index < 26 else str(index + 1)
+
+
+def _choice(bench: Bench, arguments: SubmitArguments) -> str | None:
+    by_name = {letter(i).lower(): c for i, c in enumerate(bench.choices)}
+    by_name |= {c.lower(): c for c in bench.choices}
+    chosen = by_name.get(arguments.choice.strip().lower())
+    if chosen is None and arguments.status == "done":
+        names = ", ".join(letter(i) for i in range(len(bench.choices)))
+        raise ToolFailure(f"choice must be one of {names}, not {arguments.choice!r}")
+    return chosen
+
+
+def _verify(bench: Bench) -> None:
+    """Hands red checks back to the model, a few times; then they go into the report as red."""
+    if bench.check is None:
+        return
+    bench.check_results = tuple(bench.check())
+    red = [r for r in bench.check_results if r.required and not r.ok and r.baseline_ok is not False]
+    if red and bench.red_rounds < RED_ROUNDS:
+        bench.red_rounds += 1
+        told = "\n\n".join(f"{r.command} (exit code {r.exit_code})\n{r.output_tail}" for r in red)
+        raise ToolFailure(f"Not submitted: these checks are red.\n\n{bench.spill.shorten(told)}")
+
+
+TOOL = Tool(
+    "submit",
+    "Hand in your work and end: once, when the task is done and checked, or cannot be done.",
+    Operation.SUBMIT,
+    SubmitArguments,
+    run,
+)

@@ -1,0 +1,41 @@
+"""write: a whole file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import Meta
+
+from fanfold.agent.paths import normal
+from fanfold.agent.tools.base import Operation, Result, Tool
+from fanfold.agent.tools.bench import checked
+
+if TYPE_CHECKING:
+    from fanfold.agent.tools.bench import Bench
+
+
+class WriteArguments(msgspec.Struct, frozen=True):
+    file_path: Annotated[str, Meta(description="Relative to the repository root.")]
+    content: Annotated[str, Meta(description="The whole file.")]
+
+
+def run(bench: Bench, arguments: WriteArguments) -> Result:
+    path, content = normal(arguments.file_path), checked(arguments.content, "content")
+    known = bench.exists(path)
+    if known and bench.workspace.read(path) == content.encode():
+        return Result(f"{path} already has exactly this content.")
+    bench.write(path, content)
+    bench.edit_failures.pop(path, None)
+    lines = content.count("\n") + (not content.endswith("\n") and content != "")
+    return Result(f"{'Replaced' if known else 'Created'} {path}: {lines} lines.", written=(path,))
+
+
+TOOL = Tool(
+    "write",
+    "Create a file, or replace one wholly. Use edit for changes to a file that exists.",
+    Operation.WRITE,
+    WriteArguments,
+    run,
+    lambda arguments: (arguments.file_path,),
+)
