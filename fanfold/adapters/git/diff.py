@@ -66,8 +66,9 @@ def _modes(old: Entry | None, new: Entry | None) -> Iterator[bytes]:
 
 def _body(repo: Repository, old: Entry | None, new: Entry | None) -> bytes:
     """The hunks or the binary part, without any header; empty where an empty file comes or goes."""
-    patch = pygit2.Patch.create_from(_content(repo, old), _content(repo, new), flag=_FLAGS)
-    data = patch.data
+    # libgit2 reads both sides again when the patch is printed, and pygit2 does not hold them.
+    ours, theirs = _content(repo, old), _content(repo, new)
+    data = pygit2.Patch.create_from(ours, theirs, flag=_FLAGS).data
     for start in (b"\n@@ ", b"\nGIT binary patch\n"):
         found = data.find(start)
         if found >= 0:
