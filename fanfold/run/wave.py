@@ -34,8 +34,8 @@ def wave_of(
     available, room = state.available, max(1, state.limits.wave) - len(flying)
     for unit in _apart(state, flying):
         attempts = _attempts_of(state, unit)
-        alone = not wave and not flying
-        if len(attempts) > room and not alone:
+        begun = not wave and (not flying or _lacking(state, unit))
+        if len(attempts) > room and not begun:
             break
         for attempt in attempts[:room]:
             amount = slice_for(available, state.limits.slice)

@@ -15,10 +15,13 @@ CARRIED = {UnitStatus.PATCHED, UnitStatus.MERGED}
 SETTLED_BY_PERSON = {UnitStatus.WAITING, UnitStatus.DONE}
 
 
+def assert_paid(state: RunState) -> None:
+    """What is spent and what is reserved never exceed the cap."""
+    assert 0 <= state.reserved <= state.cap - state.spent
+
+
 def assert_sound(state: RunState) -> None:
-    """Money, patches and units agree with each other."""
-    assert state.spent + state.reserved <= state.cap
-    assert state.reserved >= 0
+    """Patches and units agree with each other."""
     units = state.units
     for unit in units.values():
         assert (unit.status is UnitStatus.RUNNING) == bool(unit.in_flight), unit

@@ -19,7 +19,7 @@ from fanfold.run.decide import decide, done_units
 from fanfold.run.evolve import evolve, fold
 from fanfold.run.money import WARN_AT
 from fanfold.run.state import Outcome, RunState, UnitStatus
-from tests.fakes.soundness import assert_may_start, assert_sound
+from tests.fakes.soundness import assert_may_start, assert_paid, assert_sound
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BASE = "base"
@@ -78,6 +78,7 @@ class World:
         for _ in range(limit):
             if self._warned():
                 continue
+            assert_sound(self.state)
             step = decide(self.state)
             self.taken.append(step)
             if isinstance(step, steps.Ended):
@@ -93,10 +94,13 @@ class World:
                 self.state = fold(self.log)
         raise Livelock(f"{limit} steps: {self.taken[-6:]!r}")
 
-    def resume(self, cap: int | None = None) -> RunState:
+    def resume(self, cap: int | None = None) -> None:
         """A new generation takes over."""
-        self._record(e.RunResumed(self.state.generation + 1, cap))
-        return self.run()
+        self.say(e.RunResumed(self.state.generation + 1, cap))
+
+    def say(self, data: e.EventData) -> None:
+        """An event from outside the loop: a person's word, a resume."""
+        self._record(data)
 
     def append(self, *events: e.EventData) -> None:
         """Append events; now and then twice, with a person's word before, or a crash after."""
@@ -117,7 +121,7 @@ class World:
         event = e.Recorded(version, START + timedelta(seconds=version), data)
         self.log.append(event)
         self.state = evolve(self.state, event)
-        assert_sound(self.state)
+        assert_paid(self.state)
 
     def _early_word(self) -> None:
         odds = self.odds
@@ -130,11 +134,9 @@ class World:
     def _decide_gates(self, gates: tuple[str, ...] | list[str]) -> None:
         for gate in gates:
             times = self.asked.get(gate, 0)
-            if times < 2 and self.chance(self.odds.deny, "deny", gate, times):
-                self._record(e.ApprovalDenied(gate, f"no, {times}"))
-            else:
-                self._record(e.ApprovalGranted(gate))
             self.asked[gate] = times + 1
+            denied = self.denies(gate, times)
+            self._record(e.ApprovalDenied(gate, "no") if denied else e.ApprovalGranted(gate))
 
     def _warned(self) -> bool:
         state = self.state
@@ -188,16 +190,11 @@ class World:
             self.append(self.end_of(dispatched))
 
     def end_of(self, dispatched: e.AttemptDispatched) -> e.AttemptFinished:
-        """How an attempt ends; tests override it."""
+        """How an attempt ends."""
         name = dispatched.attempt
-        outcome, choice = Exit.SUBMITTED, None
         judged = dispatched.purpose is Purpose.PICK
-        if dispatched.number <= self.odds.tries and self.chance(self.odds.trouble, name):
-            outcome = TROUBLES[int(self.draw(name, "which") * len(TROUBLES))]
-        elif judged:
-            offered = self.state.units[dispatched.unit].offered
-            outcome = Exit.PICKED
-            choice = offered[int(self.draw(name, "choice") * len(offered))].attempt
+        outcome = self.outcome_of(dispatched)
+        choice = self.choice_of(dispatched) if outcome is Exit.PICKED else None
         return e.AttemptFinished(
             name,
             dispatched.unit,
@@ -207,8 +204,30 @@ class World:
             epoch=1,
             patch=None if judged else "0" * 64,
             choice=choice,
-            detail="" if outcome is Exit.SUBMITTED else outcome.value,
+            detail="" if outcome in (Exit.SUBMITTED, Exit.PICKED) else outcome.value,
         )
+
+    def outcome_of(self, dispatched: e.AttemptDispatched) -> Exit:
+        name = dispatched.attempt
+        if self._chancy(name) and self.chance(self.odds.trouble, name):
+            return TROUBLES[int(self.draw(name, "which") * len(TROUBLES))]
+        return Exit.PICKED if dispatched.purpose is Purpose.PICK else Exit.SUBMITTED
+
+    def choice_of(self, dispatched: e.AttemptDispatched) -> str:
+        offered = self.state.units[dispatched.unit].offered
+        return offered[int(self.draw(dispatched.attempt, "choice") * len(offered))].attempt
+
+    def denies(self, gate: str, times: int) -> bool:
+        return times < 2 and self.chance(self.odds.deny, "deny", gate, times)
+
+    def rejects(self, attempt: str) -> bool:
+        return self._chancy(attempt) and self.chance(self.odds.reject, "reject", attempt)
+
+    def conflicts(self, attempt: str, other: str) -> bool:
+        return self.chance(self.odds.conflict, "conflict", attempt, other)
+
+    def base_is_red(self) -> bool:
+        return self.chance(self.odds.base_red, "base")
 
     def _merge(self, step: steps.Merge) -> None:
         state, tree = self.state, step.base_tree
@@ -219,10 +238,9 @@ class World:
             tried = unit.try_of(name)
             known = tried.dispatched.base_tree.split("+")
             others = [p for p in tree.split("+")[1:] if p not in known]
-            chancy = tried.dispatched.number <= self.odds.tries
-            if chancy and self.chance(self.odds.reject, "reject", name):
+            if self.rejects(name):
                 fates.append(e.PatchRejected(name, unit.spec.id, "path_escape"))
-            elif any(self.chance(self.odds.conflict, "conflict", name, p) for p in others):
+            elif any(self.conflicts(name, other) for other in others):
                 paths = (f"f{int(self.draw('path', name) * 2)}",)
                 fates.append(e.ConflictFound(name, unit.spec.id, paths, tree))
             else:
@@ -231,7 +249,7 @@ class World:
         self.append(*fates, e.MergeCompleted(step.seq, step.base_tree, tree, tuple(applied)))
 
     def _verify(self, step: steps.Verify) -> None:
-        base_ok = not self.chance(self.odds.base_red, "base")
+        base_ok = not self.base_is_red()
         if step.baseline:
             kind = e.VerificationPassed if base_ok else e.VerificationFailed
             checks = (CheckResult("test", base_ok, baseline_ok=base_ok),)
