@@ -76,12 +76,10 @@ def _body(repo: Repository, old: Entry | None, new: Entry | None) -> bytes:
     return b""
 
 
-def _content(repo: Repository, entry: Entry | None) -> pygit2.Blob | bytes:
+def _content(repo: Repository, entry: Entry | None) -> bytes:
+    """Bytes, as libgit2 would look up the attributes of a blob."""
     if entry is None:
         return b""
     if entry.mode == SUBMODULE:
         return b"Subproject commit %s\n" % entry.oid.encode()
-    blob = repo[entry.oid]
-    if not isinstance(blob, pygit2.Blob):
-        raise TypeError(f"{entry.oid} is no blob")
-    return blob
+    return repo.read(entry.oid)[1]

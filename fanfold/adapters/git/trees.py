@@ -98,11 +98,11 @@ def write(repo: Repository, content: Mapping[str, Entry]) -> str:
 def changed(
     repo: Repository, old: str, new: str, prefix: str = ""
 ) -> Iterator[tuple[str, Entry | None, Entry | None]]:
-    """Paths that differ, with both sides; a change of type gives two rows, the removal first."""
+    """Paths that differ, with both sides, in git's order; a change of type gives two rows."""
     if old == new:
         return
     before, after = entries(repo, old), entries(repo, new)
-    for name in sorted({*before, *after}, key=raw):
+    for name in sorted({*before, *after}, key=lambda name: _sort_key(name, before, after)):
         was, now = before.get(name), after.get(name)
         if was == now:
             continue
@@ -113,8 +113,15 @@ def changed(
         elif same_type:
             yield path, was, now
         else:
-            yield from ((p, e, None) for p, e in _leaves(repo, path, was))
-            yield from ((p, None, e) for p, e in _leaves(repo, path, now))
+            removed = [(p, e, None) for p, e in _leaves(repo, path, was)]
+            added = [(p, None, e) for p, e in _leaves(repo, path, now)]
+            yield from (added + removed if was and was.mode == DIRECTORY else removed + added)
+
+
+def _sort_key(name: str, *sides: Mapping[str, Entry]) -> bytes:
+    """Where a directory's files come among all paths."""
+    found = [entry.mode for side in sides if (entry := side.get(name))]
+    return raw(name) + (b"/" if set(found) == {DIRECTORY} else b"")
 
 
 def _leaves(repo: Repository, path: str, entry: Entry | None) -> Iterator[tuple[str, Entry]]:
