@@ -6,6 +6,7 @@ import os
 import platform
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanfold.adapters.git.repository import open_repository
@@ -19,8 +20,6 @@ from fanfold.settings import Credentials, Settings, credentials, environment, lo
 from fanfold.steps.wiring import Wiring
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fanfold.adapters.git.repository import GitRepository
     from fanfold.ports import (
         ArtifactStore,
@@ -88,7 +87,7 @@ def local(
     from fanfold.adapters.local.checks import TreeChecks
     from fanfold.adapters.local.secrets import Secrets
 
-    workspaces = GitWorkspaces(project.repository, project.workspace_dir, _sandbox(sandbox))
+    workspaces = GitWorkspaces(project.repository, cache_folder(), _sandbox(sandbox))
     return Wiring(
         events=events or project.events,
         artifacts=project.artifacts,
@@ -102,6 +101,12 @@ def local(
         secrets=Secrets(),
         has_shell=True,
     )
+
+
+def cache_folder() -> Path:
+    """Where workspaces live: outside every repository, so that no tool in one finds its parents."""
+    base = environment().get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "fanfold" / "workspaces"
 
 
 def holder() -> str:
@@ -147,8 +152,6 @@ def prices_of(settings: Settings) -> Prices:
 
 
 def _scripted(settings: Settings) -> ModelFactory:
-    from pathlib import Path
-
     from fanfold.adapters.local.script import Script
     from fanfold.adapters.local.scripted_model import scripted
 

@@ -85,6 +85,6 @@ def _chosen(units: Iterable[Unit], plan: Plan, request: Request) -> list[Unit]:
 def _kind(unit: Unit, plan: Plan) -> str:
     """A task that asks for a control file or the workflow itself is held for a person."""
     tasks = {t.id: t for t in plan.tasks}
-    if any(asks_for_control(tasks[t]) for t in unit.tasks):
+    if any(asks_for_control(tasks[t].title, plan.text(tasks[t])) for t in unit.tasks):
         return "gate"
     return unit.kind.value

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from fanfold.agent.attempt import run_attempt
+from fanfold.agent.desk import Desk
 from fanfold.agent.log import AttemptLog
-from fanfold.agent.loop import Ports, run_attempt
 from fanfold.errors import LeaseHeld, LeaseLost, StreamConflict
 from fanfold.patch.read import read_patch
 from fanfold.run.artifacts import attempt_file
@@ -142,7 +143,7 @@ class _Attempt:
         try:
             report = run_attempt(
                 context,
-                Ports(
+                Desk(
                     events=self.log,
                     workspace=workspace,
                     model=self.wiring.models(context),

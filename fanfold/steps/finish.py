@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fanfold.run.artifacts import result_file
 from fanfold.run.events import RunCancelled, RunCompleted, RunFailed, RunIncomplete
 from fanfold.run.state import Outcome
@@ -28,7 +30,8 @@ def write_result(state: RunState, outcome: Outcome, wiring: Wiring) -> None:
     tree = state.written.tree if state.written else state.base_tree
     patch = wiring.repository.diff(state.base_tree, tree)
     wiring.artifacts.put(result_file(state.run_id, "result.patch"), patch)
-    report = render_report(state, outcome)
+    ended = state if outcome is Outcome.WAITING else msgspec.structs.replace(state, outcome=outcome)
+    report = render_report(ended, outcome)
     wiring.artifacts.put(result_file(state.run_id, "report.md"), report.encode())
 
 

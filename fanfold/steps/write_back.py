@@ -12,7 +12,8 @@ import msgspec
 
 from fanfold.plan import formats
 from fanfold.plan.model import Mark, TaskState
-from fanfold.plan.write_back import reconcile, splice
+from fanfold.plan.reconcile import reconcile
+from fanfold.plan.write_back import splice
 from fanfold.run.artifacts import attempt_file, result_file
 from fanfold.run.attempt import Report
 from fanfold.run.decide import done_units

@@ -50,7 +50,9 @@ def run(args: argparse.Namespace) -> int:
     root = _make_repository(args.folder)
     project = _with_scripted_model(open_project(root))
     tell(f"a small repository and its plan are in {root}")
-    tell("four tasks, a conflict, a bug and a gate; a scripted model plays the agents, at no cost\n")
+    tell(
+        "four tasks, a conflict, a bug and a gate; a scripted model plays the agents, at no cost\n"
+    )
     run_id = _submit(project)
     state = _drive(project, run_id, resumed=False)
     while outcome_of(state) is Outcome.WAITING:
