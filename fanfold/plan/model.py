@@ -33,7 +33,14 @@ class Span(msgspec.Struct, frozen=True):
     end: int
 
 
-class Warning(msgspec.Struct, frozen=True):  # noqa: A001
+class Box(msgspec.Struct, frozen=True):
+    """The checkbox of a sub-task; `mark` spans its one mark character."""
+
+    mark: Span
+    state: TaskState
+
+
+class Warning(msgspec.Struct, frozen=True):
     """Something odd that does not stop a run; `line` is 1-based."""
 
     line: int
@@ -44,8 +51,11 @@ class Warning(msgspec.Struct, frozen=True):  # noqa: A001
 class Task(msgspec.Struct, frozen=True):
     """A task item. `id` is structural and unique in the plan; `key` survives edits elsewhere in it.
 
-    `mark` spans the one mark character (None where a heading task has no mark yet); `line_span` spans the line
-    without its newline; `span` the whole item with sub-tasks and details. `needs` are task ids stated in the plan.
+    `mark` spans the one mark character (None where a heading task has no mark yet); `line_span`
+    spans the line without its newline; `span` the whole item with sub-tasks and details. `needs`
+    are task ids stated in the plan; `chained` is False where the plan states them, be it none, so
+    that the item leaves the default chain. `boxes` are the sub-tasks' checkboxes, in order;
+    `details` counts all lines below the task's own.
     """
 
     id: str
@@ -64,10 +74,13 @@ class Task(msgspec.Struct, frozen=True):
     parallel: bool = False
     mentions: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    chained: bool = True
+    boxes: tuple[Box, ...] = ()
+    details: int = 0
 
 
 class Phase(msgspec.Struct, frozen=True):
-    """A phase; `heading` spans its heading line without the newline."""
+    """A phase; `heading` spans its line without the newline, `conditions` must hold at its end."""
 
     id: str
     name: str
@@ -77,6 +90,8 @@ class Phase(msgspec.Struct, frozen=True):
     execution: str | None = None
     needs: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
+    chained: bool = True
+    conditions: tuple[str, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -89,6 +104,8 @@ class Plan(msgspec.Struct, frozen=True):
     phases: tuple[Phase, ...]
     tasks: tuple[Task, ...]
     warnings: tuple[Warning, ...] = ()
+    format: str = "conductor"
+    conditions: tuple[str, ...] = ()
 
     def text(self, task: Task) -> str:
         """The task's own Markdown, sub-tasks and notes included."""
@@ -96,7 +113,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Unit(msgspec.Struct, frozen=True):
-    """What one attempt works on: consecutive tasks of one kind. `needs` are unit ids; `why` says what made it serial."""
+    """What one attempt works on. `needs` are unit ids; `why` says what made it serial."""
 
     id: str
     tasks: tuple[str, ...]
@@ -110,13 +127,19 @@ class Unit(msgspec.Struct, frozen=True):
 
 
 class Graph(msgspec.Struct, frozen=True):
-    """Units in plan order and the waves they would run in; `speedup` is serial over critical-path minutes."""
+    """Units in plan order and their waves; `speedup` is serial over critical-path minutes.
+
+    `blocked` are the open tasks in no unit, because a task marked `[!]` stands before them.
+    `needs` are those of every task of the plan, finished ones included, as task ids.
+    """
 
     units: tuple[Unit, ...]
     waves: tuple[tuple[str, ...], ...]
     critical_path: tuple[str, ...] = ()
     speedup: float = 1.0
     warnings: tuple[Warning, ...] = ()
+    blocked: tuple[str, ...] = ()
+    needs: dict[str, tuple[str, ...]] = {}
 
 
 class Mark(msgspec.Struct, frozen=True):

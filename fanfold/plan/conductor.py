@@ -1,0 +1,290 @@
+"""Reads a Conductor `plan.md`: upstream's grammar, and what people make of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from fanfold.errors import InvalidPlan
+from fanfold.plan import labels, marks, notes, paths
+from fanfold.plan.assemble import assemble
+from fanfold.plan.draft import PhaseDraft, PlanDraft, TaskDraft
+from fanfold.plan.model import Box, Plan, Span, Warning
+from fanfold.plan.scanner import Line, Role, scan
+from fanfold.plan.source import require_text
+
+_BULLET = re.compile(rb"[ \t]*(?:[-*+]|\d{1,9}[.)])(?:[ \t]|$)")
+_RULE = re.compile(r"(?:[-*_][ \t]*){3,}$")
+_GATE = re.compile(r"conductor\b.{0,40}verification|user manual verification", re.IGNORECASE)
+_PARALLEL = re.compile(r"\[P\][ \t]*")
+_SUB_INDENT = 2
+
+
+def parse(data: bytes, path: str = "plan.md") -> Plan:
+    """Read a plan. Raises InvalidPlan, with the line, for what is no plan: never anything else."""
+    require_text(data, path)
+    return assemble(_Reader(data, path).read())
+
+
+@dataclass(slots=True)
+class _Section:
+    """A heading that is open at the current line; `phase` once a task or a label made it one."""
+
+    level: int
+    text: str
+    line: int
+    heading: Span
+    number: str | None = None
+    name: str = ""
+    conditions: bool = False
+    phase: PhaseDraft | None = None
+    notes: list[notes.Note] = field(default_factory=list[notes.Note])
+
+
+class _Reader:
+    """Walks the lines once; `task` is the item that the next line may still belong to."""
+
+    def __init__(self, data: bytes, path: str) -> None:
+        self.draft = PlanDraft(path, data, "conductor")
+        self.sections: list[_Section] = []
+        self.implicit: PhaseDraft | None = None
+        self.task: TaskDraft | None = None
+        self.after_blank = False
+        self.bold_conditions: bool | None = None
+        self.listing_files = False
+
+    def read(self) -> PlanDraft:
+        found = scan(self.draft.data)
+        self.draft.warnings.extend(found.warnings)
+        for line in found.lines:
+            self._take(line)
+            self.after_blank = line.role is Role.BLANK
+        if not self.draft.tasks:
+            what = "only conditions, no task" if self._has_conditions() else "no task"
+            raise InvalidPlan(
+                self.draft.path, 0, f"holds {what}; a task is a line such as '- [ ] Task: …'"
+            )
+        return self.draft
+
+    def _has_conditions(self) -> bool:
+        return bool(self.draft.conditions or any(phase.conditions for phase in self.draft.phases))
+
+    def _take(self, line: Line) -> None:
+        if line.role is Role.BLANK:
+            return
+        if line.role is Role.COMMENT:
+            if self.task and line.indent >= self.task.indent + _SUB_INDENT:
+                self.task.end = line.end
+            self._comments(line)
+        elif line.role is Role.CODE:
+            self._belongs(line)
+        elif heading := marks.heading(line.raw, self.draft.path, line.number):
+            self._heading(line, heading)
+        elif item := marks.item(line.raw, self.draft.path, line.number):
+            self._item(line, item)
+            self._comments(line)
+        else:
+            self._prose(line)
+
+    def _heading(self, line: Line, heading: marks.Heading) -> None:
+        text = line.raw[heading.text :].decode("utf-8", "replace").strip().rstrip("#").strip()
+        label = labels.phase_label(text, heading.level)
+        if self.task and heading.level > self.task.level > 0 and not label:
+            if heading.item:
+                self._box(self.task, line, heading.item)
+            self._detail(self.task, line, text)
+            return
+        self.task, self.bold_conditions = None, None
+        self.sections = [open_ for open_ in self.sections if open_.level < heading.level]
+        task_label = labels.task_label(text)
+        numbered = task_label.explicit and task_label.number
+        if heading.level > 1 and not label and (heading.item or numbered):
+            self._start_task(line, text, heading.item, level=heading.level)
+        else:
+            self._open_section(line, heading.level, text, label)
+        self._comments(line)
+
+    def _open_section(
+        self, line: Line, level: int, text: str, label: labels.PhaseLabel | None
+    ) -> None:
+        section = _Section(level, text, line.number, Span(line.start, line.end))
+        if label:
+            section.number, section.name = label.number, label.name
+        else:
+            section.name = labels.plain(text)
+            section.conditions = labels.names_conditions(text)
+        if level == 1 and not self.draft.title:
+            self.draft.title = labels.plain(text)
+        self.sections.append(section)
+        if label:
+            self._phase_of(section)
+
+    def _phase_of(self, section: _Section) -> PhaseDraft:
+        if section.phase is None:
+            checkpoint = marks.checkpoint(section.text)
+            section.phase = PhaseDraft(
+                section.number or "",
+                section.name,
+                section.line,
+                section.heading,
+                checkpoint[1] if checkpoint else None,
+                section.notes,
+            )
+            self.draft.phases.append(section.phase)
+        return section.phase
+
+    def _phase_section(self) -> _Section | None:
+        """The heading whose phase a task here is in: the innermost labelled, else the outermost."""
+        labelled = [section for section in self.sections if section.number is not None]
+        if labelled:
+            return labelled[-1]
+        titled = [section for section in self.sections if section.level > 1]
+        if titled:
+            return titled[0]
+        later = [section for section in self.sections if section.name != self.draft.title]
+        return later[0] if later else None
+
+    def _phase(self) -> PhaseDraft:
+        section = self._phase_section()
+        if section:
+            return self._phase_of(section)
+        if self.implicit is None:
+            self.implicit = PhaseDraft("", "", 1, None)
+            self.draft.phases.append(self.implicit)
+        return self.implicit
+
+    def _in_conditions(self) -> bool:
+        if self.bold_conditions is not None:
+            return self.bold_conditions
+        for section in reversed(self.sections):
+            if section.number is not None:
+                return False
+            if section.conditions:
+                return True
+        return False
+
+    def _item(self, line: Line, item: marks.Item) -> None:
+        text = line.raw[item.text :].decode("utf-8", "replace").strip()
+        if not text:
+            self._warn(line, "empty_task", "a checkbox without text is no task")
+        elif self.task and _is_inside(self.task, line, text):
+            self._box(self.task, line, item)
+            self._detail(self.task, line, text)
+        elif self._in_conditions() and not _is_task_for_sure(text):
+            self.task = None
+            section = self._phase_section()
+            known = section.phase if section else None
+            (known.conditions if known else self.draft.conditions).append(labels.plain(text))
+        else:
+            self._start_task(line, text, item)
+
+    def _start_task(
+        self, line: Line, text: str, item: marks.Item | None, *, level: int = 0
+    ) -> None:
+        title, sha = marks.without_shas(text)
+        for comment in line.comments:
+            sha = sha or marks.without_shas(f"- <!--{comment}-->")[1]
+        label = labels.task_label(title)
+        bare = (
+            _PARALLEL.sub("", label.title, count=1)
+            if label.title.startswith("[P]")
+            else label.title
+        )
+        self.task = TaskDraft(
+            phase=self._phase(),
+            label=label.number,
+            title=labels.plain(bare) or labels.plain(text),
+            state=item.state if item else None,
+            line=line.number,
+            mark=_at(line, item.mark) if item else None,
+            line_span=Span(line.start, line.end),
+            end=line.end,
+            indent=line.indent,
+            level=level,
+            sha=sha,
+            parallel=bare is not label.title,
+        )
+        self.listing_files = False
+        self.draft.tasks.append(self.task)
+
+    def _box(self, task: TaskDraft, line: Line, item: marks.Item) -> None:
+        task.boxes.append(Box(_at(line, item.mark), item.state))
+
+    def _detail(self, task: TaskDraft, line: Line, text: str) -> None:
+        task.end = line.end
+        task.details.append(text)
+        files = notes.bold_files(text)
+        if files is not None:
+            self.listing_files = not files
+            task.files.extend(paths.declared(files) or ())
+        elif self.listing_files:
+            listed = notes.bullet_files(text)
+            self.listing_files = listed is not None
+            task.files.extend(listed or ())
+
+    def _prose(self, line: Line) -> None:
+        text = line.text
+        if self._belongs(line) and self.task:
+            self._detail(self.task, line, text)
+        elif text.startswith("**") and line.indent < _SUB_INDENT:
+            self._bold(text)
+        self._comments(line)
+
+    def _bold(self, text: str) -> None:
+        name = text[2:].split("**", 1)[0]
+        if labels.names_conditions(name):
+            self.bold_conditions = True
+        elif labels.names_work(name):
+            self.bold_conditions = False
+
+    def _belongs(self, line: Line) -> bool:
+        """Is this line part of the current task? If it is not, the task has ended."""
+        if self.task is None:
+            return False
+        inside = self.task.level > 0 or line.indent >= self.task.indent + _SUB_INDENT
+        if not inside and not self.after_blank:
+            inside = line.role is Role.CODE or not _starts_something(line)
+        if inside:
+            self.task.end = line.end
+        else:
+            self.task = None
+        return inside
+
+    def _comments(self, line: Line) -> None:
+        for comment in line.comments:
+            note = notes.read(comment, line.number)
+            if note is None:
+                continue
+            section = self._phase_section()
+            if note.key != "execution" and self.task:
+                self.task.notes.append(note)
+                self.task.end = max(self.task.end, line.end)
+            elif section:
+                section.notes.append(note)
+            else:
+                self._phase().notes.append(note)
+
+    def _warn(self, line: Line, code: str, text: str) -> None:
+        self.draft.warnings.append(Warning(line.number, code, text))
+
+
+def _at(line: Line, span: Span) -> Span:
+    return Span(line.start + span.start, line.start + span.end)
+
+
+def _is_inside(task: TaskDraft, line: Line, text: str) -> bool:
+    """Is this checkbox a sub-task of `task`?"""
+    if task.level or labels.is_subtask(text):
+        return True
+    return line.indent >= task.indent + _SUB_INDENT
+
+
+def _is_task_for_sure(text: str) -> bool:
+    """Does a checkbox among conditions call itself a task?"""
+    return labels.task_label(text).explicit or _GATE.search(text[:300]) is not None
+
+
+def _starts_something(line: Line) -> bool:
+    """Does this line begin a block of its own, so that it goes on with no paragraph?"""
+    text = line.text
+    return bool(_BULLET.match(line.raw)) or text[0] in "|>" or _RULE.match(text) is not None

@@ -1,0 +1,180 @@
+"""Finds the tracks of a repository, says which may run, and marks one as approved."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from posixpath import basename, dirname
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fanfold.errors import InvalidPlan
+from fanfold.plan import metadata, track_list
+from fanfold.plan.formats import parse
+from fanfold.plan.marks import heading
+from fanfold.plan.model import Plan, TaskState
+from fanfold.plan.scanner import Line, Role, scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    Read = Callable[[str], bytes]
+
+APPROVED = "approved"
+_ARCHIVES = frozenset(("archive", "_archive", "archived"))
+_PLAN = "plan.md"
+_METADATA = "metadata.json"
+_LIST = "tracks.md"
+_FOLDER = "conductor"
+_STARTED = frozenset(("in_progress", "inprogress", "active", "started"))
+_APPROVAL = re.compile(r"\W*Status\W*:\W*([A-Za-z][\w -]{0,40}?)\W*$", re.IGNORECASE)
+_FINISHED = (TaskState.DONE, TaskState.SKIPPED)
+
+
+class TrackState(StrEnum):
+    """How far a track is; `invalid` when its plan cannot be read."""
+
+    APPROVED = "approved"
+    IN_PROGRESS = "in_progress"
+    OPEN = "open"
+    DONE = "done"
+    INVALID = "invalid"
+
+
+class Track(msgspec.Struct, frozen=True):
+    """A track: its folder's name is its id; `depends_on` are ids, whether they exist or not."""
+
+    id: str
+    plan: str
+    title: str
+    state: TrackState
+    archived: bool = False
+    depends_on: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def find(paths: Iterable[str], read: Read) -> tuple[Track, ...]:
+    """The tracks among a repository's `paths`, in the order of their paths.
+
+    A track is a folder somewhere below `conductor/` that holds a `plan.md`. Its state is what the
+    plan's marks say: metadata and `tracks.md` are often out of date, so they only add approval,
+    dependencies and a title.
+    """
+    known = set(paths)
+    plans = sorted(path for path in known if basename(path) == _PLAN and _is_track(path))
+    ids = [basename(dirname(path)) for path in plans]
+    lists = sorted(path for path in known if basename(path) == _LIST and _FOLDER in path.split("/"))
+    listed: dict[str, track_list.Entry] = {}
+    for path in lists:
+        listed.update(track_list.read(read(path), ids))
+    return tuple(_track(path, known, read, listed) for path in plans)
+
+
+def runnable(tracks: Iterable[Track]) -> tuple[Track, ...]:
+    """What `run` without a plan may mean: the approved tracks, else those begun or open."""
+    live = [track for track in tracks if not track.archived]
+    approved = [track for track in live if track.state is TrackState.APPROVED]
+    return tuple(
+        approved
+        or [track for track in live if track.state in (TrackState.IN_PROGRESS, TrackState.OPEN)]
+    )
+
+
+def _is_track(path: str) -> bool:
+    return _FOLDER in path.split("/")[:-2]
+
+
+def _track(path: str, known: set[str], read: Read, listed: dict[str, track_list.Entry]) -> Track:
+    folder = dirname(path)
+    name = basename(folder)
+    entry = listed.get(name, track_list.Entry())
+    about = f"{folder}/{_METADATA}"
+    meta = metadata.read(read(about)) if about in known else metadata.Metadata()
+    data = read(path)
+    try:
+        plan = parse(data, path)
+    except InvalidPlan as error:
+        state, title, problem = TrackState.INVALID, "", str(error)
+    else:
+        approved = APPROVED in (meta.status, approval(data))
+        state, title, problem = _state(plan, approved, meta, entry), plan.title, ""
+    return Track(
+        id=name,
+        plan=path,
+        title=entry.title or meta.title or title or name,
+        state=state,
+        archived=bool(_ARCHIVES.intersection(folder.split("/"))),
+        depends_on=tuple(dict.fromkeys((*meta.depends_on, *entry.depends_on))),
+        problem=problem,
+    )
+
+
+def _state(
+    plan: Plan, approved: bool, meta: metadata.Metadata, entry: track_list.Entry
+) -> TrackState:
+    states = {task.state for task in plan.tasks}
+    if states <= set(_FINISHED):
+        return TrackState.DONE
+    if approved:
+        return TrackState.APPROVED
+    begun = states & {TaskState.DONE, TaskState.IN_PROGRESS} or meta.status in _STARTED
+    return TrackState.IN_PROGRESS if begun or entry.in_progress else TrackState.OPEN
+
+
+def approval(data: bytes) -> str:
+    """What `Status: …` before a plan's first section says, in lower case; empty without one."""
+    return next((match[1].casefold() for _, match in _statuses(data)), "")
+
+
+def _statuses(data: bytes) -> Iterator[tuple[Line, re.Match[str]]]:
+    for line in scan(data).lines:
+        found = line.role is Role.TEXT and heading(line.raw, _PLAN, line.number)
+        if found and found.level > 1:
+            return
+        if line.role is Role.TEXT and (match := _APPROVAL.match(line.text)):
+            yield line, match
+
+
+def approval_file(plan_path: str, exists: Callable[[str], bool]) -> str:
+    """The file in which a track is approved: its metadata, else its plan."""
+    about = f"{dirname(plan_path)}/{_METADATA}" if dirname(plan_path) else _METADATA
+    return about if exists(about) else plan_path
+
+
+def approve(data: bytes, path: str) -> bytes:
+    """The file at `path` with the track marked as approved, every other byte kept.
+
+    Raises InvalidPlan for a plan that cannot be read and for metadata that holds no object.
+    """
+    if basename(path) == _METADATA:
+        approved = metadata.with_status(data, APPROVED)
+        if approved is None:
+            raise InvalidPlan(path, 1, "holds no JSON object")
+        return approved
+    plan = parse(data, path)
+    approved = _approve_plan(data)
+    if [task.key for task in parse(approved, path).tasks] != [task.key for task in plan.tasks]:
+        raise InvalidPlan(path, 0, "cannot be approved safely: its tasks would read differently")
+    return approved
+
+
+def _approve_plan(data: bytes) -> bytes:
+    """Change the status that stands before the first section, else put one below the title."""
+    for line, match in _statuses(data):
+        raw = data[line.start : line.end].decode()
+        margin = len(raw) - len(raw.lstrip())
+        start, end = (margin + offset for offset in match.span(1))
+        changed = raw[:start] + APPROVED + raw[end:]
+        return data[: line.start] + changed.encode() + data[line.end :]
+    lines = scan(data).lines
+    newline = data[lines[0].end : lines[1].start] if lines[1:] else b"\n"
+    status = f"Status: {APPROVED}".encode()
+    for line in lines:
+        title = line.role is Role.TEXT and heading(line.raw, _PLAN, line.number)
+        if title:
+            if title.level > 1:
+                break
+            return data[: line.end] + newline * 2 + status + data[line.end :]
+    start = lines[0].start
+    return data[:start] + status + newline * 2 + data[start:]
