@@ -181,7 +181,11 @@ class Model(Protocol):
     """One try of one call; retries are the agent's."""
 
     def send(self, request: ModelRequest, *, timeout_s: float) -> ModelReply:
-        """Raises `ModelUnavailable`, `StreamDropped`, `ModelDenied` or `ModelRejected`."""
+        """Raises `ModelUnavailable`, `StreamDropped`, `ModelDenied` or `ModelRejected`.
+
+        A call that is not complete after `timeout_s` is dropped; so is one that is silent for too
+        long, which each adapter knows for itself.
+        """
         ...
 
 

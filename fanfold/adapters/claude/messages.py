@@ -26,26 +26,27 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 class ClaudeModel:
     """One client for all threads, made at the first call; before, not even the SDK is imported.
 
-    A call that is not complete after `call_limit_s` is dropped, however steadily it drips.
-    Redirects are not followed: they would carry the key elsewhere. Raises `MissingKey` or
-    `InvalidSettings` for a key or URL that cannot be used.
+    The SDK sends `api_key`, or in its place `auth_token`, as a bearer token. A call in which no
+    byte comes for `silence_s` is dropped. Redirects are not followed: they would carry the key
+    elsewhere. Raises `MissingKey` or `InvalidSettings` for a key or URL that cannot be used.
     """
 
     def __init__(
         self,
-        api_key: str | None,
+        api_key: str | None = None,
         *,
+        auth_token: str | None = None,
         base_url: str | None = None,
-        call_limit_s: float = 1800.0,
+        silence_s: float = 120.0,
     ) -> None:
-        self._key = _checked_key(api_key or "")
+        self._key = _checked_key(api_key or auth_token or "")
         self._base_url = _checked_url(base_url or DEFAULT_BASE_URL)
-        self._call_limit_s = call_limit_s
+        self._silence_s = silence_s
         self._client: Anthropic | None = None
         self._lock = threading.Lock()
 
     def send(self, request: ModelRequest, *, timeout_s: float) -> ModelReply:
-        """One try; after `timeout_s` without a byte the call counts as dropped.
+        """One try, dropped where it is not complete after `timeout_s`, however steadily it drips.
 
         Raises `ModelUnavailable`, `StreamDropped`, `ModelDenied` or `ModelRejected`, each in one
         line without the key.
@@ -56,12 +57,12 @@ class ClaudeModel:
         started = time.monotonic()
         reply = Assembly()
         try:
-            self._read(request, reply, timeout_s, started + self._call_limit_s)
+            self._read(request, reply, timeout_s)
         except APIStatusError as error:
             raise self._without_key(refusal(error)) from None
         except (APIConnectionError, HTTPError, StreamError) as error:
             if not reply.whole:
-                raise self._without_key(break_off(error, timeout_s)) from None
+                raise self._without_key(break_off(error, min(self._silence_s, timeout_s))) from None
         except ModelError as error:
             raise self._without_key(error) from None
         return _as_reply(reply, request, round((time.monotonic() - started) * 1000))
@@ -73,21 +74,19 @@ class ClaudeModel:
         if client is not None:
             client.close()
 
-    def _read(
-        self, request: ModelRequest, reply: Assembly, silence_s: float, deadline: float
-    ) -> None:
+    def _read(self, request: ModelRequest, reply: Assembly, timeout_s: float) -> None:
         from anthropic import Stream, Timeout
 
+        deadline = time.monotonic() + timeout_s
+        silence_s = min(self._silence_s, timeout_s)
         timeout = Timeout(silence_s, connect=min(silence_s, CONNECT_S))
         create = self._shared_client().messages.with_streaming_response.create
         with create(**_arguments(request), stream=True, timeout=timeout) as response:
             try:
                 for event in Stream.raw_events(response.http_response):
                     _feed(reply, event)
-                    if time.monotonic() > deadline:
-                        raise StreamDropped(
-                            f"the reply was not complete after {self._call_limit_s:g} s"
-                        )
+                    if time.monotonic() > deadline and not reply.whole:
+                        raise StreamDropped(f"the reply was not complete after {timeout_s:g} s")
             except ValueError:
                 raise StreamDropped("the reply holds an event that is not JSON") from None
 

@@ -222,7 +222,8 @@ def test_many_threads_share_one_client() -> None:
 def test_key_is_sent_without_the_blanks_around_it() -> None:
     with FakeMessagesApi(key=KEY) as api:
         ClaudeModel(f" {KEY}\n", base_url=api.url).send(REQUEST, timeout_s=5)
-    assert len(api.calls) == 1
+        ClaudeModel(auth_token=KEY, base_url=api.url).send(REQUEST, timeout_s=5)
+    assert len(api.calls) == 2
 
 
 def test_proxy_of_the_environment_is_not_asked_for_the_loopback(
