@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 
 def parents(path: str) -> Iterator[str]:
@@ -16,19 +16,24 @@ def parents(path: str) -> Iterator[str]:
         yield path
 
 
-def moved_directories(
-    renames: Mapping[str, str], is_gone: Callable[[str], bool]
-) -> dict[str, str | None]:
-    """Directories that are gone → where most of their files went; None where two places had equally
-    many.
+def moved_directories(renames: Mapping[str, str], filled: Collection[str]) -> dict[str, str | None]:
+    """Where most files of each directory went; None where two places got equally many.
+
+    Only the directories in `filled` (gone here, given new files there) and those below them count.
     """
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for source, target in renames.items():
+        nearest = source.rpartition("/")[0]
         for old, new in _suggested(source, target):
-            if not is_gone(old):
+            if not _within(old, filled):
                 break
-            counts[old][new] += 1
+            if old == nearest or old in filled:
+                counts[old][new] += 1
     return {old: _winner(count) for old, count in counts.items()}
+
+
+def _within(directory: str, filled: Collection[str]) -> bool:
+    return directory in filled or any(parent in filled for parent in parents(directory))
 
 
 def _suggested(source: str, target: str) -> Iterator[tuple[str, str]]:

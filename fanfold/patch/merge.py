@@ -11,7 +11,8 @@ from fanfold.patch.attributes import Attributes
 from fanfold.patch.conflicts import Conflict
 from fanfold.patch.model import Patch
 from fanfold.patch.objects import Objects
-from fanfold.patch.reconcile import Reconciliation, Resolution, Sides
+from fanfold.patch.reconcile import Reconciliation, Resolution
+from fanfold.patch.stages import Sides
 from fanfold.patch.structured import settle
 from fanfold.patch.trees import Pair, Tree, diff
 

@@ -66,7 +66,7 @@ def header_path(text: bytes) -> str:
 
 def prefixed_path(text: bytes) -> str | None:
     """A path of a `---` or `+++` line without its `a/` or `b/`; None for /dev/null."""
-    raw = _whole(text if text.startswith(b'"') else text.removesuffix(b"\t"))
+    raw = _whole(text.removesuffix(b"\t"))
     return None if raw == b"/dev/null" else decode(strip_prefix(raw))
 
 
