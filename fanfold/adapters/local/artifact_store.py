@@ -13,7 +13,7 @@ from fanfold.adapters.local.disk import TEMPORARY, translated, write_atomic
 from fanfold.errors import ArtifactCorrupt, ArtifactMissing, FanfoldError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _NOT_ARTIFACTS = ("events.jsonl", "events.lock")
 
@@ -28,6 +28,10 @@ def check_key(key: str) -> None:
 def is_below(key: str, prefix: str) -> bool:
     """Whether the key is `prefix` or lies in that folder: "runs/r1" does not reach "runs/r10/x"."""
     return not prefix or key == prefix or key.startswith(prefix.removesuffix("/") + "/")
+
+
+def _is_leftover(path: Path) -> bool:
+    return path.name.startswith(TEMPORARY)
 
 
 class FileArtifactStore:
@@ -62,34 +66,34 @@ class FileArtifactStore:
 
     def list(self, prefix: str) -> list[str]:
         """The keys in the folder `prefix` (or of that name), sorted."""
-        return sorted(self._keys(prefix))
+        return sorted(self._key(path) for path in self._files(prefix) if not _is_leftover(path))
 
     def delete(self, prefix: str) -> int:
         """Spares the payloads of logs. Raises `FanfoldError` for an empty prefix."""
         if not prefix:
             raise FanfoldError("refusing to delete every artifact")
-        keys = [k for k in self._keys(prefix) if not belongs_to_log(k)]
-        for key in keys:
-            with translated("delete", self._root / key):
-                (self._root / key).unlink(missing_ok=True)
-        self._prune({self._root / key for key in keys})
-        return len(keys)
+        gone = [path for path in self._files(prefix) if not belongs_to_log(self._key(path))]
+        for path in gone:
+            with translated("delete", path):
+                path.unlink(missing_ok=True)
+        self._prune(gone)
+        return sum(not _is_leftover(path) for path in gone)
 
-    def _prune(self, files: set[Path]) -> None:
-        folders = {p for file in files for p in file.parents if p.is_relative_to(self._root)}
-        for folder in sorted(folders - {self._root}, key=lambda p: -len(p.parts)):
+    def _prune(self, gone: Iterable[Path]) -> None:
+        folders = {p for path in gone for p in path.parents if self._root in p.parents}
+        for folder in sorted(folders, key=lambda p: len(p.parts), reverse=True):
             with suppress(OSError):
                 folder.rmdir()
 
-    def _keys(self, prefix: str) -> Iterator[str]:
+    def _files(self, prefix: str) -> Iterator[Path]:
         start = self._path(prefix.removesuffix("/")) if prefix else self._root
         if start.is_file():
-            yield start.relative_to(self._root).as_posix()
+            yield start
         for folder, _, names in os.walk(start):
-            below = Path(folder).relative_to(self._root)
-            for name in names:
-                if name not in _NOT_ARTIFACTS and not name.startswith(TEMPORARY):
-                    yield (below / name).as_posix()
+            yield from (Path(folder, name) for name in names if name not in _NOT_ARTIFACTS)
+
+    def _key(self, path: Path) -> str:
+        return path.relative_to(self._root).as_posix()
 
     def _path(self, key: str) -> Path:
         check_key(key)

@@ -118,7 +118,7 @@ def test_events_of_other_programs_in_our_envelope_are_readable(root: Path, log: 
     log.parent.mkdir(parents=True)
     log.write_text(
         '{"event_id": "1", "event_type": "edge_converged", "timestamp": "2026-01-01T01:00:00+01:00"'
-        ', "project": "p", "stream": "feature/1", "version": 1, "unknown": [1], "data": {"delta": 0}'
+        ', "project": "p", "stream": "feature/1", "version": 1, "more": [1], "data": {"delta": 0}'
         "}\n"
     )
     envelope = opened(root).read("feature/1")[0]
