@@ -21,7 +21,6 @@ import msgspec
 
 from fanfold.adapters.local.script import Script
 from fanfold.adapters.local.scripted_model import plausible_usage
-from fanfold.ports import ModelRequest
 from tests.fakes.messages_wire import (
     Answer,
     Chunk,
@@ -32,6 +31,7 @@ from tests.fakes.messages_wire import (
     Wait,
     error_body,
     message,
+    request_of,
     stream,
     text,
 )
@@ -145,18 +145,6 @@ def in_api_shape(usage: Usage) -> dict[str, Any]:
             "ephemeral_1h_input_tokens": usage.cache_write_1h,
         },
     }
-
-
-def request_of(body: dict[str, Any]) -> ModelRequest:
-    """The request as the agent made it."""
-    system = body.get("system", [])
-    return ModelRequest(
-        model=body.get("model", ""),
-        system=[{"type": "text", "text": system}] if isinstance(system, str) else system,
-        tools=body.get("tools", []),
-        messages=body.get("messages", []),
-        max_tokens=body.get("max_tokens", 0),
-    )
 
 
 class _Server(ThreadingHTTPServer):

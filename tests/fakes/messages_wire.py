@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from fanfold.ports import ModelRequest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -141,6 +143,18 @@ def stream(reply: Reply, model: str, usage: dict[str, Any]) -> Iterator[Chunk]:
         yield _sse({"type": "error", "error": reply.error})
     if reply.ending is not Ending.POLITE:
         yield reply.ending
+
+
+def request_of(body: dict[str, Any]) -> ModelRequest:
+    """The request as the agent made it."""
+    system = body.get("system", [])
+    return ModelRequest(
+        model=body.get("model", ""),
+        system=[{"type": "text", "text": system}] if isinstance(system, str) else system,
+        tools=body.get("tools", []),
+        messages=body.get("messages", []),
+        max_tokens=body.get("max_tokens", 0),
+    )
 
 
 def error_body(refusal: Refusal) -> dict[str, Any]:
