@@ -39,6 +39,7 @@ _CLASSES = {
     "upper": "A-Z",
     "xdigit": "0-9A-Fa-f",
 }
+_WILD = re.compile(r"[*?\[\\]")
 _NAMED_CLASS = re.compile(r"\[:([a-z]+):\]")
 
 
@@ -146,11 +147,15 @@ def _expression(glob: str) -> str | None:
 
 
 def _stars(glob: str, at: int) -> tuple[str, int]:
-    """`**` spans folders only as a whole path component; else any run of stars is one star."""
+    """`**` spans folders as a whole path component, else any run of stars is one star.
+
+    As the first wildcard it need not begin the component: git has cut off the literal text by then.
+    """
     end = at
     while end < len(glob) and glob[end] == "*":
         end += 1
-    whole = (at == 0 or glob[at - 1] == "/") and (end == len(glob) or glob[end] == "/")
+    begins = not _WILD.search(glob, 0, at) or glob[at - 1] == "/"
+    whole = begins and (end == len(glob) or glob[end] == "/")
     if end - at < 2 or not whole:
         return "[^/]*", end
     if end == len(glob):

@@ -53,12 +53,11 @@ class GitWorkspaces:
 
     def open(self, tree: str, *, shell: bool, name: str) -> Workspace:
         """Raises `SandboxUnavailable` where a shell is asked for and nothing can contain it."""
-        base = self._base(tree)
         if not shell:
-            return Overlay(self._repository, base, self._limit)
+            return Overlay(self._repository, self._base(tree), self._limit)
         if self._sandbox is None:
             raise SandboxUnavailable("no sandbox for a role with a shell: see `fanfold doctor`")
-        folder = self._opened()
+        base, folder = self._base(tree), self._opened()
         label = re.sub(r"[^\w.-]", "-", name)[:40]
         place = Path(tempfile.mkdtemp(prefix=f"{label}-", dir=folder.path))
         root = place / "tree"
