@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -143,7 +143,7 @@ class _PartForm(msgspec.Struct, forbid_unknown_fields=True):
 
 class _ScriptForm(msgspec.Struct, forbid_unknown_fields=True):
     attempts: tuple[_PartForm, ...]
-    schema: int = 1
+    schema: Literal[1] = 1
 
 
 def say(text: str, *, stop_reason: str | None = None) -> Turn:
