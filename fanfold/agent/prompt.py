@@ -152,8 +152,7 @@ def _conflict(conflict: ConflictFile) -> str:
         return conflict.rendering
     sides = (("base", conflict.base), ("ours", conflict.ours), ("theirs", conflict.theirs))
     return "\n".join(
-        f"--- {name}: {'no such file' if text is None else ''}\n{text or ''}"
-        for name, text in sides
+        f"--- {name}\n{'(no such file)' if text is None else text.rstrip()}" for name, text in sides
     )
 
 

@@ -11,9 +11,9 @@ from msgspec import Meta
 
 from fanfold.agent.paths import normal
 from fanfold.agent.tools.base import Operation, Result, Tool, ToolFailure
-from fanfold.agent.tools.bench import checked, shown
+from fanfold.agent.tools.bench import checked
 from fanfold.agent.tools.ladder import NoMatch, edit
-from fanfold.agent.tools.read import numbered
+from fanfold.agent.tools.read import lines_of, numbered
 
 if TYPE_CHECKING:
     from fanfold.agent.tools.bench import Bench
@@ -55,7 +55,7 @@ def _failure(bench: Bench, path: str, text: str, arguments: EditArguments, miss:
     said = f"{path} was not changed: {_reason(text, arguments, miss)}"
     if failures < GIVE_FILE_AFTER:
         return said
-    lines = shown(text).split("\n")
+    lines = lines_of(text)
     return f"{said}\nThat is {failures} failures on this file. It now reads:\n" + numbered(
         lines, 1, len(lines)
     )
@@ -75,7 +75,7 @@ def _reason(text: str, arguments: EditArguments, miss: NoMatch) -> str:
             f"old_string is not in it, and new_string is, at line {line}: the edit seems to be"
             " applied already."
         )
-    lines = shown(text).split("\n")
+    lines = lines_of(text)
     size = old.removesuffix("\n").count("\n") + 1
     at = _nearest(lines, old)
     if at is None:

@@ -28,13 +28,16 @@ class ReadArguments(msgspec.Struct, frozen=True):
 
 def run(bench: Bench, arguments: ReadArguments) -> Result:
     path = normal(arguments.file_path)
-    lines = shown(bench.read(path)).split("\n")
-    if lines[-1] == "":
-        lines.pop()
+    lines = lines_of(bench.read(path))
     if not lines:
         return Result(f"{path} is empty.", read=(path,))
     first, last = _range(arguments, len(lines))
     return Result(numbered(lines, first, last), read=(path,))
+
+
+def lines_of(text: str) -> list[str]:
+    """Lines as they are numbered and shown: without their ends, none after the last one."""
+    return shown(text).removesuffix("\n").split("\n") if text else []
 
 
 def _range(arguments: ReadArguments, count: int) -> tuple[int, int]:

@@ -101,8 +101,8 @@ class Attempt:
     model: Replies = field(default_factory=lambda: Replies([]))
     prices: Any = field(default_factory=ScriptedPrices)
 
-    def run(self, *steps: Step) -> Report:
-        self.model = Replies(steps)
+    def run(self, *steps: Step, model: Replies | None = None) -> Report:
+        self.model = model or Replies(steps)
         log = AttemptLog(self.store, STREAM)
         log.append(AttemptClaimed(epoch=1, generation=1, holder="test"))
         desk = Desk(
