@@ -11,6 +11,8 @@ from tests.fakes.world import BASE, World
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from fanfold.run.steps import Verify
+
 CENT = 10_000
 
 
@@ -34,30 +36,36 @@ def admitted(
 
 
 class ScriptedWorld(World):
-    """`ends` by attempt; `conflicting` pairs and `guilty` patches or pairs by name."""
+    """`ends` and `costs` (else a cent) by attempt, `conflicting` pairs, `guilty` patches or pairs."""
 
     def __init__(
         self,
         run: e.RunAdmitted,
         *,
         ends: Mapping[str, Exit] | None = None,
+        costs: Mapping[str, int] | None = None,
         rejected: Collection[str] = (),
         conflicting: Collection[tuple[str, str]] = (),
         guilty: Collection[str | tuple[str, str]] = (),
         picks: Mapping[str, str] | None = None,
         denied: Mapping[str, int] | None = None,
         base_red: bool = False,
+        unclear: bool = False,
         people: bool = True,
     ) -> None:
         self.ends, self.rejected, self.conflicting = ends or {}, rejected, conflicting
         self.guilty, self.picks, self.denied = guilty, picks or {}, denied or {}
-        self.base_red = base_red
+        self.base_red, self.costs = base_red, costs or {}
+        self.unclear, self.paths = unclear, dict[str, tuple[str, ...]]()
         super().__init__(run, people=people)
 
     def outcome_of(self, dispatched: e.AttemptDispatched) -> Exit:
         if dispatched.attempt in self.picks:
             return Exit.PICKED
         return self.ends.get(dispatched.attempt) or super().outcome_of(dispatched)
+
+    def cost_of(self, dispatched: e.AttemptDispatched) -> int:
+        return self.costs.get(dispatched.attempt, CENT)
 
     def choice_of(self, dispatched: e.AttemptDispatched) -> str:
         return self.picks.get(dispatched.attempt) or super().choice_of(dispatched)
@@ -70,6 +78,12 @@ class ScriptedWorld(World):
 
     def conflicts(self, attempt: str, other: str) -> bool:
         return (attempt, other) in self.conflicting or (other, attempt) in self.conflicting
+
+    def paths_of(self, attempt: str) -> tuple[str, ...]:
+        return self.paths.get(attempt, (f"file of {attempt}",))
+
+    def blames_nobody(self, step: Verify) -> bool:
+        return self.unclear
 
     def base_is_red(self) -> bool:
         return self.base_red

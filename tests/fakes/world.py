@@ -199,7 +199,7 @@ class World:
             name,
             dispatched.unit,
             outcome,
-            cost=int(dispatched.slice * self.draw(name, "cost")),
+            cost=self.cost_of(dispatched),
             tree=f"tree of {name}",
             epoch=1,
             patch=None if judged else "0" * 64,
@@ -213,6 +213,9 @@ class World:
             return TROUBLES[int(self.draw(name, "which") * len(TROUBLES))]
         return Exit.PICKED if dispatched.purpose is Purpose.PICK else Exit.SUBMITTED
 
+    def cost_of(self, dispatched: e.AttemptDispatched) -> int:
+        return int(dispatched.slice * self.draw(dispatched.attempt, "cost"))
+
     def choice_of(self, dispatched: e.AttemptDispatched) -> str:
         offered = self.state.units[dispatched.unit].offered
         return offered[int(self.draw(dispatched.attempt, "choice") * len(offered))].attempt
@@ -225,6 +228,12 @@ class World:
 
     def conflicts(self, attempt: str, other: str) -> bool:
         return self.chance(self.odds.conflict, "conflict", attempt, other)
+
+    def paths_of(self, attempt: str) -> tuple[str, ...]:
+        return (f"f{int(self.draw('path', attempt) * 2)}",)
+
+    def blames_nobody(self, step: steps.Verify) -> bool:
+        return self.chance(self.odds.nobody_to_blame, "unclear", step.tree, step.seq)
 
     def base_is_red(self) -> bool:
         return self.chance(self.odds.base_red, "base")
@@ -241,8 +250,7 @@ class World:
             if self.rejects(name):
                 fates.append(e.PatchRejected(name, unit.spec.id, "path_escape"))
             elif any(self.conflicts(name, other) for other in others):
-                paths = (f"f{int(self.draw('path', name) * 2)}",)
-                fates.append(e.ConflictFound(name, unit.spec.id, paths, tree))
+                fates.append(e.ConflictFound(name, unit.spec.id, self.paths_of(name), tree))
             else:
                 tree = f"{tree}+{name}"
                 applied.append(e.Applied(name, unit.spec.id, tree))
@@ -265,8 +273,7 @@ class World:
         self.append(failed, *([blamed] if blamed else []))
 
     def _blame(self, step: steps.Verify, checks: tuple[CheckResult, ...]) -> e.PatchBlamed | None:
-        unclear = self.chance(self.odds.nobody_to_blame, "unclear", step.tree, step.seq)
-        if unclear or self.is_red(step.good_tree):
+        if self.blames_nobody(step) or self.is_red(step.good_tree):
             return None
         good = step.good_tree
         for entry in self.state.applied:
