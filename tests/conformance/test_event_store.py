@@ -146,10 +146,12 @@ def test_timestamps_are_the_clocks_in_utc(stores: Stores) -> None:
 
 
 def test_timestamps_never_go_back_in_a_stream(stores: Stores) -> None:
-    before = stores.events().append(RUN, 0, queued("a"))[0].timestamp
-    stores.clock.advance(-60)
-    assert stores.events().append(RUN, 1, queued("b"))[0].timestamp == before
-    assert stores.events().read(RUN)[1].timestamp == before
+    stores.events().append(RUN, 0, queued("a"))
+    stores.clock.advance(60)
+    latest = stores.events().append(RUN, 1, queued("b"))[0].timestamp
+    stores.clock.advance(-30)
+    assert stores.events().append(RUN, 2, queued("c"))[0].timestamp == latest
+    assert stores.events().read(RUN)[2].timestamp == latest
 
 
 def test_streams_come_in_the_order_of_their_first_append(stores: Stores) -> None:

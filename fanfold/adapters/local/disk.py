@@ -53,8 +53,7 @@ def translated(action: str, path: Path) -> Generator[None]:
 def locked(path: Path, *, shared: bool = False) -> Generator[None]:
     """Holds the advisory lock at `path`, among threads and processes; the file stays, empty.
 
-    A shared lock on a medium that cannot be written is taken on the file that is there, or not at
-    all: where nobody can write, nothing can change under the reader.
+    A shared lock never makes the file: without one nobody of ours has written yet, or nobody can.
 
     Raises:
         FanfoldError: somebody else held it for `LOCK_TIMEOUT_S` seconds.
@@ -106,13 +105,10 @@ def sync_folder(path: Path) -> None:
 
 
 def _open_lock(path: Path, shared: bool) -> int | None:
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     with translated("lock", path):
         if not shared:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(path, flags, 0o666)
-        with suppress(OSError):
-            return os.open(path, flags, 0o666)
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         with suppress(FileNotFoundError, NotADirectoryError):
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     return None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHUNK = 16 * 1024 * 1024
-_FINGERPRINT = 64
+_FINGERPRINT = 512
 _OBJECT = ord("{")
 
 

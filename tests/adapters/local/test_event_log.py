@@ -189,6 +189,17 @@ def test_a_missing_line_is_an_error_of_that_stream_alone(root: Path, log: Path) 
     assert reasons(damaged, "run/r2") == ["x"]
 
 
+def test_a_log_that_was_replaced_by_one_that_ends_alike_is_read_anew(
+    root: Path, log: Path, tmp_path: Path
+) -> None:
+    store = opened(root)
+    store.append(RUN, 0, queued("aa", "b", "x" * 1000))
+    other = tmp_path / "other"
+    other.write_bytes(log.read_bytes().replace(b'"aa"', b'"a"').replace(b'"b"', b'"bb"'))
+    other.replace(log)
+    assert reasons(store) == ["a", "bb", "x" * 1000]
+
+
 def test_a_log_that_was_replaced_is_read_anew(root: Path, log: Path, tmp_path: Path) -> None:
     store = opened(root)
     store.append(RUN, 0, queued("a", "b"))
@@ -202,9 +213,9 @@ def test_a_log_that_was_replaced_is_read_anew(root: Path, log: Path, tmp_path: P
 
 def test_a_log_that_was_rewritten_in_place_is_read_anew(root: Path, log: Path) -> None:
     store = opened(root)
-    store.append(RUN, 0, queued("a", "b"))
-    log.write_bytes(log.read_bytes().replace(b'"a"', b'"A"').replace(b'"b"', b'"B"'))
-    assert reasons(store) == ["A", "B"]
+    store.append(RUN, 0, queued("aa", "b"))
+    log.write_bytes(log.read_bytes().replace(b'"aa"', b'"a"').replace(b'"b"', b'"bb"'))
+    assert reasons(store) == ["a", "bb"]
 
 
 def test_a_log_that_was_cut_or_removed_is_read_anew(root: Path, log: Path) -> None:
@@ -237,10 +248,8 @@ def test_only_what_is_new_is_read(root: Path, log: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(event_log.os, "pread", counting)
     store.append(RUN, 500, queued("new"))
-    opened_size = sum(taken)
     assert [e.data["reason"] for e in store.read(RUN, 500)] == ["new"]
-    assert opened_size < 1000
-    assert sum(taken) < 2000
+    assert 0 < sum(taken) < log.stat().st_size / 100
 
 
 def test_lines_longer_than_a_reading_step_are_read(
