@@ -39,6 +39,11 @@ _WORK = {
     Purpose.REPAIR: "With the patch for the task below in it, the merged result fails its checks."
     " Find the cause and mend it, keeping what the task asks for.",
 }
+_STARTING = {
+    Purpose.WORK: "An earlier attempt left its partial work in your copy: look at it, go on there.",
+    Purpose.RESOLVE: "Your copy has the conflicted files as ours; the rest of the patch is in it.",
+    Purpose.REPAIR: "Your copy has the patch in it already.",
+}
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -129,9 +134,7 @@ def _frame(context: Context) -> str:
     if context.plan_title:
         lines.append(f"Plan: {context.plan_title}")
     if context.continues_tree:
-        lines.append(
-            "An earlier attempt left its partial work in your copy: look at it, go on from there."
-        )
+        lines.append(_STARTING.get(context.purpose, _STARTING[Purpose.WORK]))
     lines += [f"Constraint: {constraint}" for constraint in context.constraints]
     if context.writes is not None:
         lines.append(f"You may write only: {', '.join(context.writes)}")

@@ -14,7 +14,7 @@ from fanfold.plan.model import TaskState
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    from fanfold.plan.model import Plan
+    from fanfold.plan.model import Plan, Task
 
     Read = Callable[[str], bytes | None]
 
@@ -59,12 +59,12 @@ class Gathered(msgspec.Struct, frozen=True):
 def gather(
     read: Read,
     plan: Plan,
-    tasks: Collection[str],
+    tasks: Sequence[Task],
     *,
     deny: Sequence[str] = (),
     states: Mapping[str, str] | None = None,
 ) -> Gathered:
-    """For the unit of `tasks` (ids). `read` gives a file of the base tree, or None.
+    """For the unit of `tasks`, which are the plan's. `read` gives a file of the base tree, or None.
 
     `deny` are globs that agents may not read; `states` are words for tasks that the run has moved
     on since the plan was read, such as `merged`.
@@ -74,18 +74,12 @@ def gather(
         data = None if any_matches(deny, path) else read(path)
         return (data or b"")[:LARGEST].decode("utf-8", "replace").strip()
 
-    touched = _touched(plan, tasks)
+    touched = [path for task in tasks for path in (*(task.writes or ()), *task.mentions)]
     return Gathered(
         instructions=tuple(_instructions(text, plan.path, touched)),
         spec=text(_join(dirname(plan.path), "spec.md")),
-        outline=tuple(_outline(plan, tasks, states or {})),
+        outline=tuple(_outline(plan, {task.id for task in tasks}, states or {})),
     )
-
-
-def _touched(plan: Plan, tasks: Collection[str]) -> list[str]:
-    """The paths and globs that the unit's tasks declare or mention."""
-    mine = [task for task in plan.tasks if task.id in tasks]
-    return [path for task in mine for path in (*(task.writes or ()), *task.mentions)]
 
 
 def _instructions(

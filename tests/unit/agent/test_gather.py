@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fanfold.agent.context import Gathered, gather
+from fanfold.agent.gather import Gathered, gather
 from fanfold.plan.model import Kind, Phase, Plan, Span, Task, TaskState
 
 FILES = {
@@ -45,7 +45,8 @@ def plan(*tasks: Task, path: str = "conductor/tracks/x/plan.md") -> Plan:
 
 
 def gathered(of: Plan, *tasks: str, **more: Any) -> Gathered:
-    return gather(lambda path: FILES[path].encode() if path in FILES else None, of, tasks, **more)
+    mine = [task for task in of.tasks if task.id in tasks]
+    return gather(lambda path: FILES[path].encode() if path in FILES else None, of, mine, **more)
 
 
 def names(result: Gathered) -> list[str]:
