@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from fanfold.errors import InvalidPlan
 from fanfold.plan import labels, marks, notes, paths
 from fanfold.plan.assemble import assemble
-from fanfold.plan.draft import PhaseDraft, PlanDraft, TaskDraft
+from fanfold.plan.draft import PlanDraft, TaskDraft
 from fanfold.plan.model import Box, Plan, Span, Warning
+from fanfold.plan.outline import Outline
 from fanfold.plan.scanner import Line, Role, scan
 from fanfold.plan.source import require_text
 
@@ -26,31 +26,14 @@ def parse(data: bytes, path: str = "plan.md") -> Plan:
     return assemble(_Reader(data, path).read())
 
 
-@dataclass(slots=True)
-class _Section:
-    """A heading that is open at the current line; `phase` once a task or a label made it one."""
-
-    level: int
-    text: str
-    line: int
-    heading: Span
-    number: str | None = None
-    name: str = ""
-    conditions: bool = False
-    phase: PhaseDraft | None = None
-    notes: list[notes.Note] = field(default_factory=list[notes.Note])
-
-
 class _Reader:
     """Walks the lines once; `task` is the item that the next line may still belong to."""
 
     def __init__(self, data: bytes, path: str) -> None:
         self.draft = PlanDraft(path, data, "conductor")
-        self.sections: list[_Section] = []
-        self.implicit: PhaseDraft | None = None
+        self.outline = Outline(self.draft)
         self.task: TaskDraft | None = None
         self.after_blank = False
-        self.bold_conditions: bool | None = None
         self.listing_files = False
 
     def read(self) -> PlanDraft:
@@ -94,74 +77,15 @@ class _Reader:
                 self._box(self.task, line, heading.item)
             self._detail(self.task, line, text)
             return
-        self.task, self.bold_conditions = None, None
-        self.sections = [open_ for open_ in self.sections if open_.level < heading.level]
+        self.task = None
+        self.outline.close(heading.level)
         task_label = labels.task_label(text)
         numbered = task_label.explicit and task_label.number
         if heading.level > 1 and not label and (heading.item or numbered):
             self._start_task(line, text, heading.item, level=heading.level)
         else:
-            self._open_section(line, heading.level, text, label)
+            self.outline.open(line, heading.level, text)
         self._comments(line)
-
-    def _open_section(
-        self, line: Line, level: int, text: str, label: labels.PhaseLabel | None
-    ) -> None:
-        section = _Section(level, text, line.number, Span(line.start, line.end))
-        if label:
-            section.number, section.name = label.number, label.name
-        else:
-            section.name = labels.plain(text)
-            section.conditions = labels.names_conditions(text)
-        if level == 1 and not self.draft.title:
-            self.draft.title = labels.plain(text)
-        self.sections.append(section)
-        if label:
-            self._phase_of(section)
-
-    def _phase_of(self, section: _Section) -> PhaseDraft:
-        if section.phase is None:
-            checkpoint = marks.checkpoint(section.text)
-            section.phase = PhaseDraft(
-                section.number or "",
-                section.name,
-                section.line,
-                section.heading,
-                checkpoint[1] if checkpoint else None,
-                section.notes,
-            )
-            self.draft.phases.append(section.phase)
-        return section.phase
-
-    def _phase_section(self) -> _Section | None:
-        """The heading whose phase a task here is in: the innermost labelled, else the outermost."""
-        labelled = [section for section in self.sections if section.number is not None]
-        if labelled:
-            return labelled[-1]
-        titled = [section for section in self.sections if section.level > 1]
-        if titled:
-            return titled[0]
-        later = [section for section in self.sections if section.name != self.draft.title]
-        return later[0] if later else None
-
-    def _phase(self) -> PhaseDraft:
-        section = self._phase_section()
-        if section:
-            return self._phase_of(section)
-        if self.implicit is None:
-            self.implicit = PhaseDraft("", "", 1, None)
-            self.draft.phases.append(self.implicit)
-        return self.implicit
-
-    def _in_conditions(self) -> bool:
-        if self.bold_conditions is not None:
-            return self.bold_conditions
-        for section in reversed(self.sections):
-            if section.number is not None:
-                return False
-            if section.conditions:
-                return True
-        return False
 
     def _item(self, line: Line, item: marks.Item) -> None:
         text = line.raw[item.text :].decode("utf-8", "replace").strip()
@@ -170,11 +94,9 @@ class _Reader:
         elif self.task and _is_inside(self.task, line, text):
             self._box(self.task, line, item)
             self._detail(self.task, line, text)
-        elif self._in_conditions() and not _is_task_for_sure(text):
+        elif self.outline.in_conditions and not _is_task_for_sure(text):
             self.task = None
-            section = self._phase_section()
-            known = section.phase if section else None
-            (known.conditions if known else self.draft.conditions).append(labels.plain(text))
+            self.outline.add_condition(text)
         else:
             self._start_task(line, text, item)
 
@@ -191,9 +113,9 @@ class _Reader:
             else label.title
         )
         self.task = TaskDraft(
-            phase=self._phase(),
+            phase=self.outline.phase(),
             label=label.number,
-            title=labels.plain(bare) or labels.plain(text),
+            title=labels.plain(bare) or labels.plain(title),
             state=item.state if item else None,
             line=line.number,
             mark=_at(line, item.mark) if item else None,
@@ -227,15 +149,8 @@ class _Reader:
         if self._belongs(line) and self.task:
             self._detail(self.task, line, text)
         elif text.startswith("**") and line.indent < _SUB_INDENT:
-            self._bold(text)
+            self.outline.bold(text)
         self._comments(line)
-
-    def _bold(self, text: str) -> None:
-        name = text[2:].split("**", 1)[0]
-        if labels.names_conditions(name):
-            self.bold_conditions = True
-        elif labels.names_work(name):
-            self.bold_conditions = False
 
     def _belongs(self, line: Line) -> bool:
         """Is this line part of the current task? If it is not, the task has ended."""
@@ -255,14 +170,11 @@ class _Reader:
             note = notes.read(comment, line.number)
             if note is None:
                 continue
-            section = self._phase_section()
             if note.key != "execution" and self.task:
                 self.task.notes.append(note)
                 self.task.end = max(self.task.end, line.end)
-            elif section:
-                section.notes.append(note)
             else:
-                self._phase().notes.append(note)
+                self.outline.add_note(note)
 
     def _warn(self, line: Line, code: str, text: str) -> None:
         self.draft.warnings.append(Warning(line.number, code, text))

@@ -8,14 +8,22 @@ from posixpath import basename, dirname, normpath
 _IN_TRACK = ("plan.md", "spec.md", "metadata.json", "index.md")
 _WORKSPACE = ".ai-workspace"
 _TRACKS = "tracks.md"
+_FILE = r"""`?(?:\./)?(?:conductor/(?:[\w.-]+/){0,6})?
+    (?:(?:workflow|tracks|plan|spec)\.md|metadata\.json|\.ai-workspace)\b"""
+_CHANGES_FILE = rf"""(?:update|edit|change|modify|rewrite|amend|revise|extend|refine|adjust|replace
+    |delete|remove)\s+(?:(?:the|our|this|project|conductor|track)(?:'s)?\s+){{0,3}}{_FILE}"""
 _ASKS = re.compile(
-    r"\b(?:update|edit|change|modify|rewrite|amend|revise|append|add .{1,80} to|delete|remove)\b"
-    r".{0,120}?"
-    r"(?:`[\w./-]{0,120}|[\w./-]{0,120}/|\b)(?:(?<![\w-])(?:workflow|tracks|plan|spec)\.md|metadata\.json"
-    r"|\.ai-workspace)\b",
-    re.IGNORECASE,
+    rf"""\b(?:{_CHANGES_FILE}
+    | (?:add|append|insert|record|document|write)\s.{{1,80}}?
+        \s(?:to|in|into)\s(?:the\s)?{_FILE})""",
+    re.IGNORECASE | re.VERBOSE,
 )
-_READ = 600
+_STEP_ASKS = re.compile(
+    rf"[\s>*+-]*(?:\d+[.)]\s)?(?:\[.\]\s)?(?:sub-?task:\s)?{_CHANGES_FILE}",
+    re.IGNORECASE | re.VERBOSE,
+)
+_IN_PLACE = re.compile(r"conductor/|workflow\.md", re.IGNORECASE)
+_READ = 300
 _LIST_DEPTH = 3
 
 
@@ -43,8 +51,15 @@ def is_control(path: str, plan_path: str) -> bool:
 
 
 def asks_for_control(title: str, details: str = "") -> bool:
-    """Does a task's wording ask to change a control file or `workflow.md`?"""
-    return _ASKS.search(f"{title}\n{details}"[:_READ]) is not None
+    """Does a task's wording ask to change a control file or `workflow.md`?
+
+    Of the lines below its title only those count that begin by saying so and name the file as it
+    lies in `conductor/`, or `workflow.md`: "Update tracks.md" is also a step of building a tool.
+    """
+    if _ASKS.search(title[:_READ]):
+        return True
+    steps = (step[:_READ] for step in details.splitlines())
+    return any(_STEP_ASKS.match(step) and _IN_PLACE.search(step) for step in steps)
 
 
 def _join(folder: str, name: str) -> str:

@@ -66,21 +66,19 @@ def _joins(
     last = unit[-1]
     if task.kind is not Kind.WORK or last.kind is not Kind.WORK or task.phase != last.phase:
         return False
+    if task.flags != last.flags:
+        return False
     before = {edge.before for edge in needs[task.id]}
     members = {member.id for member in unit}
     if mode == "phase":
         outside = {edge.before for member in unit for edge in needs[member.id]} - members
         return before <= members | outside
-    if before != {last.id} or users.get(last.id, 0) != 1 or _held(last) != _held(task):
+    if before != {last.id} or users.get(last.id, 0) != 1:
         return False
     if wording.writes_only_tests(last.title) and not wording.writes_only_tests(task.title):
         return len(unit) < UNIT_TASKS
     small = sum(map(minutes, unit)) + minutes(task) <= UNIT_MINUTES and len(unit) < UNIT_TASKS
     return small and _same_hands(unit, task)
-
-
-def _held(task: Task) -> bool:
-    return bool(task.flags)
 
 
 def _same_hands(unit: list[Task], task: Task) -> bool:

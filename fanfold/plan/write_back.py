@@ -92,8 +92,16 @@ def _sha_edit(data: bytes, task: Task, sha: str, form: str) -> Edit:
         start = task.line_span.start + len(line) - len(line.lstrip().lstrip(b"#"))
     end = task.line_span.end
     old = data[start:end].decode()
+    end -= len(old[_comment_below(old, task) :].encode())
+    old = data[start:end].decode()
     replace = task.sha is not None and task.state not in _UNFINISHED[:1]
     return start, end, syntax.write_sha(old, sha, form, replace=replace).encode()
+
+
+def _comment_below(line: str, task: Task) -> int:
+    """Where a comment begins that goes on below the line, and in which a SHA would be lost."""
+    opening = line.find("<!--", line.rfind("-->") + 1)
+    return opening if opening >= 0 and "<!--" not in task.title else len(line)
 
 
 def _checkpoint_edits(data: bytes, phase: Phase, sha: str) -> list[Edit]:

@@ -50,7 +50,7 @@ def read(data: bytes) -> Plan | None:
     return None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.binary(max_size=300) | TEXTS.map(str.encode))
 def test_any_bytes_are_a_plan_or_invalid(data: bytes) -> None:
     plan = read(data)
@@ -62,7 +62,7 @@ def test_any_bytes_are_a_plan_or_invalid(data: bytes) -> None:
         assert len({task.key for task in plan.tasks}) == len(plan.tasks)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(TEXTS | PLANS, st.data())
 def test_marks_change_no_other_byte(text: str, data: st.DataObject) -> None:
     plan = read(text.encode())
@@ -72,12 +72,16 @@ def test_marks_change_no_other_byte(text: str, data: st.DataObject) -> None:
     written = splice(plan.data, plan, marks)
     again = parse(written)
     assert [task.state for task in again.tasks] == [mark.state for mark in marks]
-    if all(mark.sha is None and mark.state is not TaskState.DONE for mark in marks):
-        back = splice(written, again, [Mark(task.id, task.state) for task in plan.tasks])
-        assert back == plan.data or TaskState.DONE in {task.state for task in plan.tasks}
+    if any(
+        mark.sha or TaskState.DONE in (mark.state, task.state)
+        for mark, task in zip(marks, plan.tasks, strict=True)
+    ):
+        return
+    back = splice(written, again, [Mark(task.id, task.state) for task in plan.tasks])
+    assert back == plan.data or any(task.mark is None for task in plan.tasks)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(PLANS, st.sampled_from(UNIT_MODES), st.sampled_from(PARALLEL_MODES))
 def test_units_partition_and_waves_respect_needs(text: str, unit: str, parallel: str) -> None:
     plan = read(text.encode())
@@ -111,7 +115,7 @@ def require_waves(graph: Graph) -> None:
                 assert overlap(units[left].writes or (), units[right].writes or ()) is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(PLANS, st.integers(0, 30), st.sampled_from(["", "Prose.", "## Phase 9: New\n- [ ] new"]))
 def test_marks_survive_an_edit_elsewhere(text: str, at: int, added: str) -> None:
     then = read(text.encode())

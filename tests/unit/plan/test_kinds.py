@@ -114,8 +114,24 @@ def test_control_files_of_a_plan_at_the_root() -> None:
         ("Ensure the loop defined in `workflow.md` is complete", False),
         ("Implement a parser for `plan.md`", False),
         ("Update `docs/my-plan.md`", False),
+        ("Update docs/spec.md", False),
+        ("Update the parser to support `plan.md`", False),
+        ("Update the track's spec.md", True),
         ("Conductor - User Manual Verification (Protocol in workflow.md)", False),
     ],
 )
 def test_tasks_that_ask_to_change_control_files(title: str, expected: bool) -> None:
     assert asks_for_control(title) is expected
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ("- [ ] Update `conductor/tracks.md`", True),
+        ("    - [ ] Sub-task: Edit workflow.md", True),
+        ("- [x] Subtask: Update tracks.md with new track entry", False),
+        ("- See workflow.md", False),
+    ],
+)
+def test_steps_that_ask_to_change_control_files(details: str, expected: bool) -> None:
+    assert asks_for_control("Tidy up", details) is expected
