@@ -54,12 +54,12 @@ def run_bounded(
     cwd: str,
     env: Mapping[str, str],
     pass_fds: Sequence[int] = (),
-    sweep: Callable[[], None] | None = None,
+    sweep: Callable[[bool], None] | None = None,
 ) -> CommandResult:
     """Run `command` in a process group of its own, which is killed at the deadline and at the end.
 
-    `sweep` kills what has left the group. The exit code is 124 after a timeout, 128 + n after
-    signal n.
+    `sweep` kills what the group does not hold; it is told whether the deadline came first. The
+    exit code is 124 after a timeout, 128 + n after signal n.
     """
     start = time.monotonic()
     process = subprocess.Popen(  # noqa: S603
@@ -72,13 +72,14 @@ def run_bounded(
         start_new_session=True,
         pass_fds=tuple(pass_fds),
     )
-    output = Output()
+    output, in_time = Output(), False
     try:
         in_time = _pump(process, output, start + timeout_s)
     finally:
-        _kill_group(process.pid)
         if sweep is not None:
-            sweep()
+            sweep(not in_time)
+            _ends(process, time.monotonic() + _DRAIN_S)
+        _kill_group(process.pid)
         _pump(process, output, time.monotonic() + _DRAIN_S, until_exit=False)
         if process.stdout is not None:
             process.stdout.close()

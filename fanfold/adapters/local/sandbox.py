@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import secrets
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from fanfold.adapters.local.bounded import run_bounded
 from fanfold.adapters.local.sandbox_mounts import (
@@ -32,13 +34,14 @@ if TYPE_CHECKING:
 
 WORKSPACE = "/workspace"
 _TMPFS_BYTES = 4 << 30
-_PROCESSES, _FILE_BLOCKS, _DATA_KIB, _OPEN_FILES = 4096, 16 << 21, 32 << 20, 65536
-_LIMITED = f"""\
+_FILE_BLOCKS, _DATA_KIB, _OPEN_FILES = 16 << 21, 32 << 20, 65536
+PROCESSES = 4096
+_LIMITS = f"""\
 echo 1000 >/proc/self/oom_score_adj
 ulimit -c 0; ulimit -f {_FILE_BLOCKS}; ulimit -d {_DATA_KIB}; ulimit -n {_OPEN_FILES}
-ulimit -u {_PROCESSES} || ulimit -p {_PROCESSES}
+ulimit -u "$2" || ulimit -p "$2"
 """
-_SHELL = f'{{ {_LIMITED} }} 2>/dev/null; exec /bin/sh -c "$1"'
+_SHELL = f'{{ {_LIMITS} }} 2>/dev/null; exec /bin/sh -c "$1"'
 _MARK = "FANFOLD_COMMAND"
 _PR_SET_DUMPABLE = 4
 
@@ -56,49 +59,38 @@ class Bubblewrap:
     forgotten after each command; all its processes die with it.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
+    def __init__(self, environ: Mapping[str, str], *, processes: int = PROCESSES) -> None:
+        self._environ, self._processes = environ, processes
         self._environment = clean_environment(environ)
+        self._program = shutil.which("bwrap", path=self._environment["PATH"]) or "bwrap"
 
     def run(self, command: str, root: str, timeout_s: float) -> CommandResult:
         """Run `sh -c command` at `root`. Raises `SandboxUnavailable` when it could not start."""
-        status_out, status_in = os.pipe()
-        try:
-            wrapped = self.wrap(command, Path(root), status_in)
+        with tempfile.TemporaryFile() as options, tempfile.TemporaryFile() as status:
+            chosen = [*("--json-status-fd", str(status.fileno())), *self._options(Path(root))]
+            options.write(b"".join(os.fsencode(option) + b"\0" for option in chosen))
+            options.seek(0)
             result = run_bounded(
-                wrapped, timeout_s, cwd="/", env=self._environment, pass_fds=(status_in,)
+                [self._program, "--args", str(options.fileno()), *_shell(command, self._processes)],
+                timeout_s,
+                cwd="/",
+                env=self._environment,
+                pass_fds=(options.fileno(), status.fileno()),
+                sweep=lambda late: _kill_contained(status) if late else None,
             )
-            os.close(status_in)
-            status_in = -1
-            with os.fdopen(status_out, "rb", closefd=False) as file:
-                ended = b'"exit-code"' in file.read()
-        finally:
-            os.close(status_out)
-            if status_in >= 0:
-                os.close(status_in)
+            status.seek(0)
+            ended = b'"exit-code"' in status.read()
         if not ended and not result.timed_out:
             raise SandboxUnavailable(
                 f"the sandbox did not start ({result.output.strip()[-300:]}): see `fanfold doctor`"
             )
         return result
 
-    def wrap(self, command: str, root: Path, status: int) -> list[str]:
-        """The command line of bubblewrap around `sh -c command`."""
-        return [
-            shutil.which("bwrap", path=self._environ.get("PATH")) or "bwrap",
-            *("--json-status-fd", str(status)),
-            *self._view,
-            *("--bind", str(root), WORKSPACE),
-            *self._own_git(root),
-            *("--remount-ro", "/", "--chdir", WORKSPACE),
-            *("/bin/sh", "-c", _SHELL, "sh", command),
-        ]
-
     def available(self) -> str | None:
         """None where commands can be contained; else why not, and the mend."""
         if sys.platform != "linux":
             return "there is no sandbox on this system yet: run on Linux, or accept `--no-sandbox`"
-        if shutil.which("bwrap", path=self._environ.get("PATH")) is None:
+        if not Path(self._program).is_absolute():
             return (
                 "bubblewrap is not installed: `apt install bubblewrap` or `dnf install bubblewrap`"
             )
@@ -107,6 +99,16 @@ class Bubblewrap:
         except SandboxUnavailable as error:
             return _mend(str(error))
         return None if result.exit_code == 0 else f"the sandbox fails: {result.output.strip()}"
+
+    def _options(self, root: Path) -> list[str]:
+        """Given through a file, as the command could read them in /proc/1/cmdline otherwise."""
+        own_git = root / ".git"
+        read_only = ("--ro-bind", str(own_git), f"{WORKSPACE}/.git") if own_git.is_dir() else ()
+        return [
+            *self._view,
+            *("--bind", str(root), WORKSPACE, *read_only),
+            *("--remount-ro", "/", "--chdir", WORKSPACE),
+        ]
 
     @cached_property
     def _view(self) -> list[str]:
@@ -148,15 +150,11 @@ class Bubblewrap:
             yield from ("--size", str(_TMPFS_BYTES))
         yield from ("--perms", mode, "--tmpfs", place)
 
-    def _own_git(self, root: Path) -> tuple[str, ...]:
-        own = root / ".git"
-        return ("--ro-bind", str(own), f"{WORKSPACE}/.git") if own.is_dir() else ()
-
     @cached_property
     def _sized(self) -> bool:
         """Bubblewrap bounds a tmpfs from 0.7 on."""
-        told = subprocess.run(
-            ["bwrap", "--version"],  # noqa: S607
+        told = subprocess.run(  # noqa: S603
+            [self._program, "--version"],
             capture_output=True,
             check=False,
             env=self._environment,
@@ -171,18 +169,31 @@ class NoSandbox:
     The environment is still clean, limits still hold, and no process outlives its command.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environment = clean_environment(environ)
+    def __init__(self, environ: Mapping[str, str], *, processes: int = PROCESSES) -> None:
+        self._environment, self._processes = clean_environment(environ), processes
 
     def run(self, command: str, root: str, timeout_s: float) -> CommandResult:
         mark = secrets.token_hex(16)
         return run_bounded(
-            ("/bin/sh", "-c", _SHELL, "sh", command),
+            _shell(command, self._processes),
             timeout_s,
             cwd=root,
             env={**self._environment, _MARK: mark},
-            sweep=lambda: _kill_marked(mark),
+            sweep=lambda _: _kill_marked(mark),
         )
+
+
+def _shell(command: str, processes: int) -> tuple[str, ...]:
+    return ("/bin/sh", "-c", _SHELL, "sh", command, str(processes))
+
+
+def _kill_contained(status: IO[bytes]) -> None:
+    """Kill the sandbox's first process; bubblewrap itself ends when all others are gone."""
+    status.seek(0)
+    found = re.search(rb'"child-pid": *(\d+)', status.read())
+    if found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(found[1]), signal.SIGKILL)
 
 
 def _kill_marked(mark: str) -> None:
