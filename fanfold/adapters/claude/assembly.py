@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from fanfold.errors import StreamDropped
+
+_T = TypeVar("_T", str, "list[Any]")
 
 CUT_OFF = frozenset({"max_tokens", "refusal", "model_context_window_exceeded"})
 
@@ -63,14 +65,13 @@ class _Block:
 
     def finish(self, *, cut_off: bool) -> dict[str, Any]:
         block = dict(self.start)
+        raw = "".join(self.pieces.pop("partial_json", ()))
         for key, pieces in self.pieces.items():
-            if key != "partial_json":
-                block[key] = _well_formed((block.get(key) or "") + "".join(pieces))
+            block[key] = _well_formed("".join((_grown(block, key, str), *pieces)))
         if self.citations:
-            block["citations"] = [*(block.get("citations") or ()), *self.citations]
-        raw = _well_formed("".join(self.pieces.get("partial_json", ())))
+            block["citations"] = [*_grown(block, "citations", list), *self.citations]
         if raw.strip():
-            block["input"] = _tool_input(raw, cut_off=cut_off)
+            block["input"] = _tool_input(_well_formed(raw), cut_off=cut_off)
         if block.get("type") == "tool_use":
             _check_call(block)
         return block
@@ -138,6 +139,16 @@ class Assembly:
         cut_off = self.stop_reason in CUT_OFF
         blocks = [self._blocks[index].finish(cut_off=cut_off) for index in sorted(self._blocks)]
         return [b for b in blocks if b.get("type") != "text" or str(b.get("text", "")).strip()]
+
+
+def _grown(block: dict[str, Any], key: str, kind: type[_T]) -> _T:
+    """What the block began with under `key`, which may be nothing yet."""
+    found = block.get(key)
+    if found is None:
+        return kind()
+    if not isinstance(found, kind):
+        raise StreamDropped(f"the reply holds a block whose {key} cannot grow")
+    return found
 
 
 def _tool_input(raw: str, *, cut_off: bool) -> dict[str, Any]:
