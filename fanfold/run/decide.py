@@ -20,7 +20,7 @@ from fanfold.run.steps import (
     Verify,
     WriteBack,
 )
-from fanfold.run.wave import ready_work, wave_of
+from fanfold.run.wave import cut_short, ready_work, rest_of_wave, wave_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def _land(state: RunState) -> Step | None:
     if not flying:
         return None
     begun = state.landing or state.cancelled or any(f.base_tree != state.tree for f in flying)
-    missing = () if begun else wave_of(state, flying)
+    missing = () if begun else rest_of_wave(state, flying)
     return Dispatch(missing, fresh=True) if missing else Dispatch(flying, fresh=False)
 
 
@@ -77,6 +77,13 @@ def _merge(state: RunState) -> Step | None:
         if u.status is UnitStatus.PATCHED and u.carrier and state.unblocked(u)
     )
     return Merge(state.merges + 1, state.tree, carriers) if carriers else None
+
+
+def _complete(state: RunState) -> Step | None:
+    """What was cut short comes back before its wave is merged, as if nothing had happened."""
+    cut = set[str]() if state.failure else cut_short(state)
+    wave = wave_of(state, only=cut) if cut else ()
+    return Dispatch(wave, fresh=True) if wave else None
 
 
 def _verify(state: RunState) -> Step | None:
@@ -135,6 +142,7 @@ RULES: tuple[Callable[[RunState], Step | None], ...] = (
     _land,
     _stop,
     _measure,
+    _complete,
     _merge,
     _verify,
     _give_up,

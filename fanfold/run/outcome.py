@@ -52,7 +52,7 @@ def _again_or_over(state: RunState, unit: UnitState, ended: Try) -> UnitState:
     unit = replace(
         unit,
         failures=unit.failures + 1,
-        continues=ended.attempt if outcome in CONTINUABLE else _origin(unit, ended),
+        continues=_left(ended) if outcome in CONTINUABLE else _origin(unit, ended),
         hint=_hint(ended),
     )
     if outcome not in FINAL and unit.failures < state.limits.attempts:
@@ -69,10 +69,15 @@ def _paused(unit: UnitState, ended: Try) -> UnitState:
     return replace(
         unit,
         status=UnitStatus.OPEN,
-        continues=ended.attempt,
+        continues=_left(ended),
         hint=ended.dispatched.hint,
         escalated=unit.escalated or ended.outcome is Exit.ESCALATE,
     )
+
+
+def _left(ended: Try) -> str | None:
+    """The attempt to go on from: this one, where it left a patch, else what it started from."""
+    return ended.attempt if ended.patch is not None else ended.dispatched.continues
 
 
 def _origin(unit: UnitState, ended: Try) -> str | None:

@@ -8,14 +8,15 @@ from fanfold.run.attempt import Exit, Purpose
 from fanfold.run.events import AttemptDispatched
 from fanfold.run.money import slice_for
 from fanfold.run.placement import placement_of
-from fanfold.run.state import RunState, UnitState, UnitStatus
+from fanfold.run.state import RunState, Try, UnitState, UnitStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 LONGEST_BACKOFF_S = 60.0
 MOST_DOUBLINGS = 16
 ARBITER = "arbiter"
+CUT_SHORT = frozenset({Exit.LOST, Exit.INTERRUPTED, Exit.ESCALATE})
 
 
 def ready_work(state: RunState) -> list[UnitState]:
@@ -23,16 +24,46 @@ def ready_work(state: RunState) -> list[UnitState]:
     return [u for u in state.units.values() if u.spec.kind == "work" and state.ready(u)]
 
 
+def cut_short(state: RunState) -> set[str]:
+    """The units of the last wave whose attempt was lost or stopped before it could end."""
+    ready = (u for u in ready_work(state) if u.tries)
+    return {u.spec.id for u in ready if _broke_off(u.tries[-1], state.tree)}
+
+
+def rest_of_wave(
+    state: RunState, flying: tuple[AttemptDispatched, ...]
+) -> tuple[AttemptDispatched, ...]:
+    """What a wave lacks that was recorded in part: of all units, or of those that were cut short."""
+    units = {f.unit for f in flying}
+    before = (t for name in units for t in _last_landed(state.units[name]))
+    again = any(_broke_off(t, state.tree) for t in before)
+    return wave_of(state, flying, only=units | cut_short(state) if again else None)
+
+
+def _broke_off(tried: Try, tree: str) -> bool:
+    return tried.outcome in CUT_SHORT and tried.dispatched.base_tree == tree
+
+
+def _last_landed(unit: UnitState) -> tuple[Try, ...]:
+    return tuple(t for t in unit.tries if t.outcome is not None)[-1:]
+
+
 def wave_of(
-    state: RunState, flying: tuple[AttemptDispatched, ...] = ()
+    state: RunState,
+    flying: tuple[AttemptDispatched, ...] = (),
+    *,
+    only: Collection[str] | None = None,
 ) -> tuple[AttemptDispatched, ...]:
     """What joins `flying`: slices in plan order while the cap pays and the wave has room.
 
     Only the first may get less than it wants: the others find more when this wave has settled.
+    `only` are the units to choose from (None: all).
     """
     wave: list[AttemptDispatched] = []
     available, room = state.available, max(1, state.limits.wave) - len(flying)
     for unit in _apart(state, flying):
+        if only is not None and unit.spec.id not in only:
+            continue
         attempts = _attempts_of(state, unit)
         begun = not wave and (not flying or _lacking(state, unit))
         if len(attempts) > room and not begun:
@@ -103,8 +134,7 @@ def _attempt(
 
 def _backoff(state: RunState, unit: UnitState) -> float:
     """The upper bound of the wait before a retry, in seconds; whoever waits draws from 0 to it."""
-    paused = unit.tries and unit.tries[-1].outcome in (Exit.INTERRUPTED, Exit.ESCALATE)
-    if not unit.failures or paused:
+    if not unit.failures or (unit.tries and unit.tries[-1].outcome in CUT_SHORT):
         return 0.0
     doublings = min(unit.failures - 1, MOST_DOUBLINGS)
     return min(LONGEST_BACKOFF_S, state.limits.backoff_s * 2.0**doublings)

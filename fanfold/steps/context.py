@@ -27,6 +27,8 @@ from fanfold.steps.request import load_plan, load_request
 from fanfold.steps.starting_tree import carried_over
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fanfold.plan.model import Plan
     from fanfold.run.attempt import ConflictFile
     from fanfold.run.events import AttemptDispatched
@@ -38,7 +40,7 @@ SHELL = "bash"
 
 
 def build_context(state: RunState, dispatched: AttemptDispatched, wiring: Wiring) -> Context:
-    """The bundle of one attempt: minimal, and all of it from the log, the plan and the base tree."""
+    """The bundle of one attempt, all of it from the log, the plan and the base tree."""
     return _Builder(state, dispatched, wiring).build()
 
 
@@ -109,14 +111,23 @@ class _Builder:
 
     def _conflicts(self) -> tuple[ConflictFile, ...]:
         """From the last fold in which the patch to resolve conflicted."""
-        if self.dispatched.purpose is not Purpose.RESOLVE or self.dispatched.continues is None:
+        if self.dispatched.purpose is not Purpose.RESOLVE:
             return ()
+        lineage = set(self._lineage())
         for seq in range(self.state.merges, 0, -1):
             key = merge_file(self.state.run_id, seq, "json")
             record = msgspec.json.decode(self.wiring.artifacts.get(key), type=MergeRecord)
-            if self.dispatched.continues in record.conflicts:
-                return record.conflicts[self.dispatched.continues]
+            found = lineage & record.conflicts.keys()
+            if found:
+                return record.conflicts[found.pop()]
         return ()
+
+    def _lineage(self) -> Iterator[str]:
+        """The attempts that this one goes on from, the nearest first."""
+        earlier = self.dispatched.continues
+        while earlier is not None:
+            yield earlier
+            earlier = self.unit.try_of(earlier).dispatched.continues
 
     def _candidates(self) -> tuple[Candidate, ...]:
         if self.dispatched.purpose is not Purpose.PICK:
