@@ -58,22 +58,20 @@ def locked(path: Path, *, shared: bool = False) -> Generator[None]:
     Raises:
         FanfoldError: somebody else held it for `LOCK_TIMEOUT_S` seconds.
     """
-    deadline, pause = time.monotonic() + LOCK_TIMEOUT_S, 0.0002
-    while True:
-        descriptor = _open_lock(path, shared)
-        if descriptor is None:
-            yield
-            return
-        try:
-            if _taken(descriptor, shared) and _is_at(path, descriptor):
-                yield
-                return
-        finally:
-            os.close(descriptor)
-        if time.monotonic() > deadline:
-            raise _still_locked(path)
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.01)
+    descriptor = _open_lock(path, shared)
+    if descriptor is None:
+        yield
+        return
+    try:
+        deadline, pause = time.monotonic() + LOCK_TIMEOUT_S, 0.0002
+        while not _taken(descriptor, shared):
+            if time.monotonic() > deadline:
+                raise _still_locked(path)
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.01)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_atomic(path: Path, data: bytes, *, durable: bool) -> None:
@@ -124,13 +122,6 @@ def _taken(descriptor: int, shared: bool) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    """False when the lock's file was removed meanwhile, so that the next one locks another."""
-    with suppress(FileNotFoundError):
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    return False
 
 
 def _still_locked(path: Path) -> FanfoldError:

@@ -85,7 +85,7 @@ class JsonlEventStore:
         for log in self._all_logs(prefix):
             with log.reading():
                 for stream, index in log.streams.items():
-                    if index.version and stream.startswith(prefix):
+                    if stream.startswith(prefix):
                         first[stream] = index.first
         return sorted(first, key=first.__getitem__)
 

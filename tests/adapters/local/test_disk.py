@@ -52,23 +52,6 @@ def test_a_lock_that_nobody_gives_back_is_an_error(
         pass
 
 
-def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-
-    def file_is_there() -> bool:
-        with disk.locked(path):
-            return path.exists()
-
-    with ThreadPoolExecutor(1) as pool:
-        with disk.locked(path):
-            second = pool.submit(file_is_there)
-            while not second.running():
-                pass
-            threading.Event().wait(0.02)
-            path.unlink()
-        assert second.result(timeout=10)
-
-
 def test_an_error_inside_a_lock_comes_through_and_frees_it(tmp_path: Path) -> None:
     with pytest.raises(BlockingIOError), disk.locked(tmp_path / "lock"):
         raise BlockingIOError

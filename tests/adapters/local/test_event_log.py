@@ -189,6 +189,14 @@ def test_a_missing_line_is_an_error_of_that_stream_alone(root: Path, log: Path) 
     assert reasons(damaged, "run/r2") == ["x"]
 
 
+def test_a_stream_without_its_first_line_is_still_named(root: Path, log: Path) -> None:
+    opened(root).append(RUN, 0, queued("a", "b"))
+    log.write_bytes(log.read_bytes().splitlines()[1])
+    assert opened(root).streams() == [RUN]
+    with pytest.raises(FanfoldError, match="version 1 is missing"):
+        opened(root).read(RUN)
+
+
 def test_a_log_that_was_replaced_by_one_that_ends_alike_is_read_anew(
     root: Path, log: Path, tmp_path: Path
 ) -> None:
@@ -279,6 +287,8 @@ def test_the_payload_of_a_large_event_is_an_artifact(root: Path, log: Path) -> N
     assert set(reference) == {"$artifact", "sha256"}
     assert (root / reference["$artifact"]).stat().st_size > 100_000
     assert log.stat().st_size < 1000
+    store.append(attempt_stream("r1", "1.1"), 0, queued("x" * 100_000))
+    assert len(list((root / "runs/r1/attempts/1.1/events").iterdir())) == 1
 
 
 def test_old_schemas_are_upcast_step_by_step(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
