@@ -33,7 +33,7 @@ def cut_short(state: RunState) -> set[str]:
 def rest_of_wave(
     state: RunState, flying: tuple[AttemptDispatched, ...]
 ) -> tuple[AttemptDispatched, ...]:
-    """What a wave lacks that was recorded in part: of all units, or of those that were cut short."""
+    """What a wave recorded in part still lacks: of all units, or of those that were cut short."""
     units = {f.unit for f in flying}
     before = (t for name in units for t in _last_landed(state.units[name]))
     again = any(_broke_off(t, state.tree) for t in before)

@@ -36,7 +36,7 @@ def admitted(
 
 
 class ScriptedWorld(World):
-    """`ends` and `costs` (else a cent) by attempt, `conflicting` pairs, `guilty` patches or pairs."""
+    """`ends` and `costs` (else a cent) by attempt, `conflicting` pairs, `guilty` ones or pairs."""
 
     def __init__(
         self,

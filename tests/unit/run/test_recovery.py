@@ -158,3 +158,32 @@ def test_a_graph_that_cannot_be_one_is_an_error(
 def test_a_cycle_ends_incomplete() -> None:
     world = ScriptedWorld(admitted(unit("a", "b"), unit("b", "a")))
     assert world.run().outcome is Outcome.INCOMPLETE
+
+
+@pytest.mark.parametrize("outcome", [Exit.LOST, Exit.INTERRUPTED, Exit.ESCALATE])
+def test_what_was_cut_short_comes_back_before_its_wave_is_merged(outcome: Exit) -> None:
+    world = ScriptedWorld(admitted(unit("a"), unit("b"), unit("c")), ends={"b.1": outcome})
+    world.run()
+    assert world.state.units["b"].tries[1].dispatched.base_tree == "base"
+    assert [a.attempt for a in world.state.applied] == ["a.1", "b.2", "c.1"]
+    assert world.state.merges == 1
+
+
+def test_a_refused_key_is_said_before_anything_is_started_again() -> None:
+    ends = {"a.1": Exit.LOST, "b.1": Exit.MODEL_DENIED}
+    world = ScriptedWorld(admitted(unit("a"), unit("b")), ends=ends)
+    world.run()
+    assert world.state.outcome is Outcome.FAILED
+    assert len(world.state.units["a"].tries) == 1
+
+
+def test_a_retry_wave_recorded_in_part_is_made_whole_with_retries_only() -> None:
+    ends = {"a.1": Exit.LOST, "b.1": Exit.STUCK, "c.1": Exit.LOST}
+    world = ScriptedWorld(admitted(unit("a"), unit("b"), unit("c")), ends=ends, people=False)
+    while not world.state.landing or world.state.units["b"].in_flight:
+        world.perform(decide(world.state))
+    step = decide(world.state)
+    assert isinstance(step, Dispatch)
+    assert [d.attempt for d in step.attempts] == ["a.2", "c.2"]
+    world.append(step.attempts[0])
+    assert decide(world.state) == Dispatch(step.attempts[1:], fresh=True)
