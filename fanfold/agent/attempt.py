@@ -80,7 +80,7 @@ def _report(
         unit=context.unit,
         exit=exit_,
         status=said.status if said else STATUS.get(exit_, "failed"),
-        summary=redact(said.summary) if said else "",
+        summary=redact(said.summary if said else loop.last_words if loop else ""),
         confidence=redact(said.confidence) if said else "",
         detail=redact(detail),
         files=tuple(sorted(loop.written)) if loop else (),

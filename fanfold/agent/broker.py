@@ -106,7 +106,7 @@ class Broker:
 
     def _perform(self, judged: _Judged) -> Outcome:
         started = self._clock.monotonic()
-        result = self._run(judged) if judged.allowed else Result(f"Denied: {judged.why}", ok=False)
+        result = self._run(judged) if judged.allowed else Result(f"Not run: {judged.why}", ok=False)
         event = ToolCalled(
             name=judged.call.name,
             allowed=judged.allowed,

@@ -46,10 +46,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Caller:
-    """Asks the model on behalf of one attempt; `guard` is asked before every try.
-
-    `worst_case` is that of the latest call, in micro-dollars.
-    """
+    """Asks the model on behalf of one attempt; `guard` is asked before every try."""
 
     def __init__(
         self,
@@ -57,23 +54,24 @@ class Caller:
         desk: Desk,
         purse: Purse,
         timing: Timing,
+        history: History,
         guard: Callable[[], None],
     ) -> None:
         self._model, self._name, self._effort = desk.model, context.model, context.effort
         self._log, self._purse, self._timing, self._guard = desk.events, purse, timing, guard
-        self._estimate = TokenEstimate()
+        self._history = history
+        self._estimate = TokenEstimate(history.lasting_characters)
         self._calls = 0
         self._jitter = random.SystemRandom().random
-        self.worst_case = 0
 
-    def query(self, history: History) -> Answer:
+    def query(self) -> Answer:
         """A reply after at most five tries. Raises the `Stop` that fits when there is none."""
         last = ""
         for retry in range(TRIES):
             self._guard()
-            reservation = self._announce(history)
+            reservation = self._announce()
             try:
-                reply = self._send(history, reservation)
+                reply = self._send(reservation)
             except ModelError as error:
                 self._record_failure(reservation, error, retry)
                 last = str(error)
@@ -82,7 +80,7 @@ class Caller:
             return Answer(reply, self._calls, retry, reservation.max_tokens)
         raise NoModel(f"no reply after {TRIES} tries: {last}")
 
-    def charge(self, answer: Answer, history: History) -> None:
+    def charge(self, answer: Answer) -> None:
         """Settles the money before anything of the reply is looked at."""
         reply = answer.reply
         usage, cost = self._purse.settle(reply)
@@ -97,13 +95,13 @@ class Caller:
                 retries=answer.retries,
             )
         )
-        history.add_reply(reply.content)
-        self._estimate.observe(reply.usage, history.characters)
+        self._history.add_reply(reply.content)
+        self._estimate.observe(reply.usage, self._history.characters)
 
-    def _announce(self, history: History) -> Reservation:
-        tokens = self._estimate.tokens(history.characters)
+    def _announce(self) -> Reservation:
+        tokens = self._estimate.tokens(self._history.characters)
         reservation = self._purse.reserve(tokens, MAX_OUTPUT)
-        self._calls, self.worst_case = self._calls + 1, reservation.worst_case
+        self._calls += 1
         self._log.append(
             ModelCallStarted(
                 call=self._calls,
@@ -114,8 +112,8 @@ class Caller:
         )
         return reservation
 
-    def _send(self, history: History, reservation: Reservation) -> ModelReply:
-        request = history.request(self._name, reservation.max_tokens, self._effort)
+    def _send(self, reservation: Reservation) -> ModelReply:
+        request = self._history.request(self._name, reservation.max_tokens, self._effort)
         try:
             reply = self._model.send(request, timeout_s=min(self._timing.left, LONGEST_CALL_S))
         except UserError as error:

@@ -26,7 +26,8 @@ class History:
     def __init__(self, system: list[Block], tools: list[Block], task: str) -> None:
         self.system, self.tools = system, tools
         self.messages: list[Block] = [text_message(task)]
-        self.characters = _size([system, tools, self.messages])
+        self.lasting_characters = _size([system, tools])
+        self.characters = self.lasting_characters + _size(self.messages)
 
     def add_reply(self, content: list[Block]) -> None:
         """Blocks of unknown types are dropped: the API would not take them back."""

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 WHOLE_TURNS = frozenset({"tool_use", "end_turn", "stop_sequence", "pause_turn"})
 BARE_ENDS = CUT_OFFS = 3
-LAST_STEPS = 3
+LAST_STEPS, LAST_SECONDS = 3, 60
+LAST_WORDS = 2_000
 NO_TOOL_CALL, CUT_OFF = "no_tool_call", "cut_off"
 
 
@@ -54,6 +55,7 @@ class Loop:
         self.context, self.desk, self.timing, self.purse = context, desk, timing, purse
         self.steps = 0
         self.written: set[str] = set()
+        self.last_words = ""
         self.bench = _bench(context, desk)
         policy = Policy(role, context, shell=desk.workspace.has_shell)
         prompt = render(context, role, desk.workspace.files())
@@ -64,7 +66,7 @@ class Loop:
         tools = [tool.definition(without) for tool in policy.tools(TOOLS)]
         self._history = History(prompt.system, tools, prompt.task)
         self._broker = Broker(self.bench, policy, TOOLS, desk.clock, self._guard)
-        self._caller = Caller(context, desk, purse, timing, self._guard)
+        self._caller = Caller(context, desk, purse, timing, self._history, self._guard)
         self._stuck = StuckDetector()
         self._transcript = Transcript(desk.transcript, desk.secrets)
         self._transcript.line("prompt", system=prompt.system, tools=tools, task=prompt.task)
@@ -79,17 +81,18 @@ class Loop:
         answer = self.query()
         self.charge(answer)
         results = self.execute(answer)
-        self.observe(results)
+        self.observe(answer, results)
 
     def query(self) -> Answer:
         if self.steps >= self.context.limits.steps:
             raise LimitReached(f"{self.steps} steps without a submit")
-        return self._caller.query(self._history)
+        return self._caller.query()
 
     def charge(self, answer: Answer) -> None:
-        self._caller.charge(answer, self._history)
+        self._caller.charge(answer)
         self.steps += 1
         reply = answer.reply
+        self.last_words = _words(reply.content) or self.last_words
         self._transcript.line(
             "assistant", step=self.steps, content=reply.content, stop_reason=reply.stop_reason
         )
@@ -109,8 +112,8 @@ class Loop:
         self._bare_ends = self._cut_offs = 0
         return self._carry_out(calls)
 
-    def observe(self, results: list[Block]) -> None:
-        blocks = [*results, *self._notices()]
+    def observe(self, answer: Answer, results: list[Block]) -> None:
+        blocks = [*results, *self._notices(answer.max_tokens)]
         self._history.add_user(blocks)
         self._transcript.line("user", step=self.steps, content=blocks)
 
@@ -177,17 +180,17 @@ class Loop:
         self.desk.events.append(LoopStopped(signal=NO_TOOL_CALL, count=self._bare_ends))
         if self.context.purpose is Purpose.PICK or not self._changed():
             raise NoSubmit(f"{self._bare_ends} turns ended without a tool call and a change")
-        self.bench.submission = Submission("done", "The model ended its turn without a summary.")
+        self.bench.submission = Submission("done", self.last_words)
         raise Submitted("submitted by the harness")
 
     def _changed(self) -> bool:
         return self.desk.workspace.tree() != self.context.base_tree
 
-    def _notices(self) -> list[Block]:
+    def _notices(self, granted_tokens: int) -> list[Block]:
         """Once, when the end is near: steps, money or time."""
         steps_left = self.context.limits.steps - self.steps
-        tight_money = self.purse.left < 2 * self._caller.worst_case
-        if self._warned or not (steps_left <= LAST_STEPS or tight_money or self.timing.left < 60):
+        tight = granted_tokens < MAX_OUTPUT // 2 or self.timing.left < LAST_SECONDS
+        if self._warned or not (tight or steps_left <= LAST_STEPS):
             return []
         self._warned = True
         what = f"{steps_left} steps, ${self.purse.left / 1e6:.2f} and {self.timing.left:.0f} s"
@@ -203,6 +206,11 @@ def _bench(context: Context, desk: Desk) -> Bench:
         choices=[c.attempt for c in context.candidates] if context.purpose is Purpose.PICK else (),
         check=desk.check,
     )
+
+
+def _words(content: list[Block]) -> str:
+    texts = (str(block.get("text", "")) for block in content if block.get("type") == "text")
+    return "\n".join(texts).strip()[:LAST_WORDS]
 
 
 def _tool_calls(content: list[Block]) -> list[ToolCall]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +14,17 @@ if TYPE_CHECKING:
     from fanfold.ports import ModelReply, Prices
 
 USEFUL_TOKENS = 1_024
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """Input tokens of a request: those cached for an hour, and those for five minutes at most."""
+
+    lasting: int
+    moving: int
+
+    @property
+    def all(self) -> int:
+        return self.lasting + self.moving
 
 
 class Reservation(msgspec.Struct, frozen=True):
@@ -41,20 +53,25 @@ class Purse:
     def left(self) -> int:
         return self.slice - self.cost
 
-    def reserve(self, input_tokens: int, wish: int) -> Reservation:
+    def reserve(self, tokens: Tokens, wish: int) -> Reservation:
         """Up to `wish` output tokens, fewer where the slice holds no more; raises `BudgetSpent`."""
-        affordable = self._prices.affordable_tokens(self.model, input_tokens, max(self.left, 0))
-        max_tokens = min(wish, affordable)
+        outputs = range(wish + 1)
+        fitting = bisect_right(outputs, self.left, key=lambda n: self._worst_case(tokens, n))
+        max_tokens = fitting - 1
         if max_tokens < min(wish, USEFUL_TOKENS):
             raise BudgetSpent(
                 f"${self.left / 1e6:.4f} of the slice of ${self.slice / 1e6:.2f} is left;"
-                f" a call with about {input_tokens} input tokens needs more"
+                f" a call with about {tokens.all} input tokens may need more"
             )
-        worst_case = self._prices.worst_case(self.model, input_tokens, max_tokens)
-        if worst_case > self.left:
-            raise BudgetSpent(f"${self.left / 1e6:.4f} is left, the next call may cost more")
-        self._reserved = worst_case
-        return Reservation(max_tokens, worst_case)
+        self._reserved = self._worst_case(tokens, max_tokens)
+        return Reservation(max_tokens, self._reserved)
+
+    def _worst_case(self, tokens: Tokens, output: int) -> int:
+        """Nothing comes from the cache: all of it is written there, or none."""
+        written = Usage(cache_write_1h=tokens.lasting, cache_write_5m=tokens.moving, output=output)
+        plain = Usage(input=tokens.all, output=output)
+        cost = self._prices.cost
+        return max(cost(self.model, written), cost(self.model, plain))
 
     def settle(self, reply: ModelReply) -> tuple[Usage, int]:
         """Charges the reply and gives what was charged: nothing for a message already paid for."""
@@ -86,18 +103,21 @@ class TokenEstimate:
     the worst ratio seen between the count the API reported and the plain estimate.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lasting_characters: int = 0) -> None:
+        self._lasting_chars = lasting_characters
         self._margin = 1.1
         self._known = 0
         self._known_chars = 0
         self._expected = 0
 
-    def tokens(self, characters: int) -> int:
+    def tokens(self, characters: int) -> Tokens:
         """For a request of `characters` in all, JSON included."""
         delta = max(characters - self._known_chars, 0)
         plain = max(self._known + delta // 3, characters // 5)
         self._expected = plain
-        return int(plain * self._margin) + 1
+        every = int(plain * self._margin) + 1
+        lasting = min(int(self._lasting_chars // 3 * self._margin) + 1, every)
+        return Tokens(lasting, every - lasting)
 
     def observe(self, usage: Usage, characters: int) -> None:
         """The API's count of the last request; `characters` now include its reply."""

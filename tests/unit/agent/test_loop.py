@@ -66,7 +66,7 @@ def test_picks_a_candidate_by_its_letter(attempt: Attempt) -> None:
 def test_nudges_a_bare_end_and_submits_a_change_itself(attempt: Attempt) -> None:
     words = reply(say("I think that is it."))
     report = attempt.run(WRITE, words, words, words)
-    assert report.exit is Exit.SUBMITTED
+    assert (report.exit, report.summary) == (Exit.SUBMITTED, "I think that is it.")
     signals = [e.signal for e in attempt.events() if isinstance(e, LoopNudged)]
     assert signals == ["no_tool_call", "no_tool_call"]
     assert "call submit" in attempt.told()

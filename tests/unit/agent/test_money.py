@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fanfold.adapters.local.scripted_model import ScriptedPrices
 from fanfold.agent.calls import MAX_OUTPUT
 from fanfold.agent.exits import BudgetSpent
-from fanfold.agent.purse import USEFUL_TOKENS, Purse, TokenEstimate
+from fanfold.agent.purse import USEFUL_TOKENS, Purse, TokenEstimate, Tokens
 from fanfold.errors import StreamDropped
 from fanfold.ports import ModelReply, ModelRequest
 from fanfold.run.attempt import AttemptLimits, Exit, Usage
@@ -30,7 +30,7 @@ class Glutton(Replies):
             f"msg_{number}",
             [use("grep", f"t{number}", pattern=f"never {number}")],
             "tool_use",
-            Usage(cache_write_1h=size // 4, output=request.max_tokens),
+            Usage(cache_write_5m=size // 4, output=request.max_tokens),
             "m",
         )
 
@@ -87,23 +87,23 @@ def test_usage_that_explodes_is_charged_truly_and_ends_it(attempt: Attempt) -> N
 
 def test_estimates_from_the_last_usage_and_what_came_since() -> None:
     estimate = TokenEstimate()
-    assert estimate.tokens(3_000) == int(1_000 * 1.1) + 1
+    assert estimate.tokens(3_000).all == int(1_000 * 1.1) + 1
     estimate.observe(Usage(input=200, cache_read=500, output=100), 3_300)
-    assert estimate.tokens(6_300) == int((800 + 1_000) * 1.1) + 1
+    assert estimate.tokens(6_300).all == int((800 + 1_000) * 1.1) + 1
 
 
 def test_learns_from_an_api_that_counts_more_than_expected() -> None:
     estimate = TokenEstimate()
     estimate.tokens(3_000)
     estimate.observe(Usage(input=3_000), 3_000)
-    assert estimate.tokens(3_000) == int(3_000 * 3.3) + 1
+    assert estimate.tokens(3_000).all == int(3_000 * 3.3) + 1
 
 
 def test_usage_that_counts_nothing_does_not_make_calls_free() -> None:
     estimate = TokenEstimate()
     estimate.tokens(50_000)
     estimate.observe(Usage(), 50_000)
-    assert estimate.tokens(50_000) > 10_000
+    assert estimate.tokens(50_000).all > 10_000
 
 
 @settings(max_examples=100, deadline=None)
@@ -117,15 +117,35 @@ def test_a_purse_never_promises_more_than_it_holds(
     purse = Purse(slice_, "m", ScriptedPrices())
     for number, (tokens, how) in enumerate(calls):
         try:
-            reserved = purse.reserve(tokens, MAX_OUTPUT)
+            reserved = purse.reserve(Tokens(tokens // 3, tokens - tokens // 3), MAX_OUTPUT)
         except BudgetSpent:
             continue
         assert purse.cost <= slice_
         if how == "settle":
-            usage = Usage(cache_write_1h=tokens, output=reserved.max_tokens)
+            lasting = tokens // 3
+            usage = Usage(
+                cache_write_1h=lasting,
+                cache_write_5m=tokens - lasting,
+                output=reserved.max_tokens,
+            )
             purse.settle(ModelReply(str(number), [], "end_turn", usage, "m"))
         elif how == "forfeit":
             purse.forfeit(reserved)
         else:
             purse.release()
         assert purse.cost == purse.spent <= slice_
+
+
+def test_only_the_lasting_part_is_reserved_at_the_price_of_an_hour() -> None:
+    estimate = TokenEstimate(lasting_characters=3_000)
+    tokens = estimate.tokens(30_000)
+    assert (tokens.lasting, tokens.all) == (1_101, 11_001)
+    reserved = Purse(1_000_000, "m", ScriptedPrices()).reserve(tokens, 1_000)
+    assert reserved.worst_case == 1_101 * 4 + 9_900 * 2.5 + 1_000 * 10
+
+
+def test_says_once_that_the_end_is_near(attempt: Attempt) -> None:
+    attempt.context = a_context(limits=AttemptLimits(slice=80_000))
+    attempt.run(LOOK, LOOK, DONE)
+    assert "steps, $0.08 and 3600 s are left" in attempt.told(1)
+    assert "are left" not in attempt.told(2)
