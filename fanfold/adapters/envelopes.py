@@ -42,6 +42,12 @@ def attempt_folder(stream: str) -> str | None:
     return f"runs/{match[1]}/attempts/{match[2]}" if match else None
 
 
+def check_stream(stream: str) -> None:
+    """Raises `FanfoldError` for a name that cannot be a stream's."""
+    if not stream or not stream.isprintable():
+        raise FanfoldError(f"{stream!r} is no name for a stream")
+
+
 def belongs_to_log(key: str) -> bool:
     """Whether an artifact is a payload that some log refers to, which cleaning up must spare."""
     return "events" in key.split("/")[:-1]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanfold.adapters.envelopes import belongs_to_log, seal, unseal
+from fanfold.adapters.envelopes import belongs_to_log, check_stream, seal, unseal
 from fanfold.adapters.local.artifact_store import check_key, is_below
 from fanfold.errors import (
     ArtifactCorrupt,
@@ -101,8 +101,7 @@ class MemoryEventStore:
     def append(
         self, stream: str, expected: int, events: Sequence[EventData], *, actor: str = "fanfold"
     ) -> list[Envelope]:
-        if not stream or not stream.isprintable():
-            raise FanfoldError(f"{stream!r} is no name for a stream")
+        check_stream(stream)
         with self._lock:
             stored = self._streams.get(stream, [])
             if len(stored) != expected:

@@ -24,7 +24,7 @@ _FINGERPRINT = 512
 _OBJECT = ord("{")
 
 
-class _Line(msgspec.Struct):
+class EventLine(msgspec.Struct):
     """What makes a line an event of ours; its data is read only when asked for."""
 
     event_id: str
@@ -53,9 +53,23 @@ class StreamIndex:
         return len(self.offsets)
 
 
-_decode_line = msgspec.json.Decoder(_Line).decode
+_decode_line = msgspec.json.Decoder(EventLine).decode
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _encode = msgspec.json.Encoder().encode
+
+
+def first_event(path: Path) -> EventLine | None:
+    """The first event of a log, without reading on. Raises `FanfoldError`."""
+    with translated("read", path), path.open("rb") as file:
+        return next((event for line in file if (event := _event(line))), None)
+
+
+def _event(line: bytes) -> EventLine | None:
+    try:
+        event = _decode_line(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return event if memoryview(event.data)[0] == _OBJECT else None
 
 
 class EventLog:
@@ -84,7 +98,9 @@ class EventLog:
     def reading(self) -> Generator[None]:
         """The index is current, and no writer of ours is in the middle of a line."""
         with self._mutex:
-            if not self.path.exists():
+            with translated("read", self.path):
+                there = self.path.exists()
+            if not there:
                 self._forget()
                 yield
                 return
@@ -219,11 +235,8 @@ class EventLog:
         return consumed
 
     def _accept(self, line: bytes, offset: int) -> bool:
-        try:
-            event = _decode_line(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return False
-        if memoryview(event.data)[0] != _OBJECT:
+        event = _event(line)
+        if event is None:
             return False
         index = self.streams.get(event.stream)
         if index is None:

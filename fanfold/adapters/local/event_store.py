@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from fanfold.adapters.envelopes import attempt_folder, seal, unseal
+from fanfold.adapters.envelopes import attempt_folder, check_stream, seal, unseal
 from fanfold.adapters.local.artifact_store import FileArtifactStore, check_key
 from fanfold.adapters.local.disk import translated
-from fanfold.adapters.local.event_log import EventLog
-from fanfold.errors import FanfoldError, StreamConflict
+from fanfold.adapters.local.event_log import EventLog, first_event
+from fanfold.errors import StreamConflict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fanfold.run.events import Envelope, EventData
 
 LOG = "events.jsonl"
+_RUN_OF_ATTEMPTS = re.compile(r"run/([^/]+)/attempt/")
 
 
 class JsonlEventStore:
@@ -53,6 +55,7 @@ class JsonlEventStore:
             StreamConflict: the stream is elsewhere.
             FanfoldError: the disk refuses.
         """
+        check_stream(stream)
         log = self._log_of(stream)
         with log.writing():
             if (actual := log.version(stream)) != expected:
@@ -81,13 +84,19 @@ class JsonlEventStore:
         return [unseal(envelope, self._artifacts) for envelope in stored]
 
     def streams(self, prefix: str = "") -> list[str]:
+        """Names of the streams that start with `prefix`, in order of first append.
+
+        Of attempts' logs only the beginnings are read. Raises `FanfoldError`.
+        """
         first: dict[str, tuple[datetime, str]] = {}
-        for log in self._all_logs(prefix):
-            with log.reading():
-                for stream, index in log.streams.items():
-                    if stream.startswith(prefix):
-                        first[stream] = index.first
-        return sorted(first, key=first.__getitem__)
+        shared = self._log_of("")
+        with shared.reading():
+            first.update((stream, index.first) for stream, index in shared.streams.items())
+        for path in self._attempt_logs(prefix):
+            event = first_event(path)
+            if event is not None:
+                first[event.stream] = event.timestamp, event.event_id
+        return sorted((s for s in first if s.startswith(prefix)), key=first.__getitem__)
 
     @property
     def skipped_lines(self) -> int:
@@ -100,13 +109,10 @@ class JsonlEventStore:
         return max(now, index.last) if index else now
 
     def _log_of(self, stream: str) -> EventLog:
-        if not stream or not stream.isprintable():
-            raise FanfoldError(f"{stream!r} is no name for a stream")
         folder = attempt_folder(stream)
         if folder is None:
-            return self._log(
-                self._root / "events" / LOG, self._root / "leases" / "events.lock", durable=True
-            )
+            lock = self._root / "leases" / "events.lock"
+            return self._log(self._root / "events" / LOG, lock, durable=True)
         check_key(folder)
         path = self._root / folder / LOG
         return self._log(path, path.with_name("events.lock"), durable=False)
@@ -117,19 +123,8 @@ class JsonlEventStore:
                 self._logs[path] = EventLog(path, lock, durable=durable)
             return self._logs[path]
 
-    def _all_logs(self, prefix: str) -> Iterator[EventLog]:
-        run, _, rest = prefix.removeprefix("run/").partition("/")
-        one_run = prefix.startswith("run/") and rest.startswith("attempt/")
-        if not one_run:
-            yield self._log_of("run/any")
-        folder = self._root / "runs"
+    def _attempt_logs(self, prefix: str) -> list[Path]:
+        run = _RUN_OF_ATTEMPTS.match(prefix)
+        folder, pattern = self._root / "runs", f"attempts/*/{LOG}"
         with translated("list", folder):
-            paths = sorted(
-                (folder / run if one_run else folder).glob(
-                    f"attempts/*/{LOG}" if one_run else f"*/attempts/*/{LOG}"
-                )
-            )
-        for path in paths:
-            name = f"run/{path.parts[-4]}/attempt/{path.parts[-2]}"
-            if name.startswith(prefix):
-                yield self._log_of(name)
+            return list((folder / run[1]).glob(pattern) if run else folder.glob(f"*/{pattern}"))
