@@ -102,7 +102,7 @@ def _view(project: Project, state: RunState, tried: Try) -> dict[str, Any]:
 
 
 def _describe(view: dict[str, Any]) -> str:
-    report = view["report"] or {}
+    report: dict[str, Any] = view["report"] or {}
     lines = [
         f"attempt {view['attempt']} ({view['role']}, {view['purpose']}): "
         f"{view['outcome'] or 'in flight'}",

@@ -62,6 +62,7 @@ class _Builder:
             self.plan,
             own,
             deny=self.request.context_deny,
+            states=self._words(),
         )
         return Context(
             run_id=self.state.run_id,
@@ -91,6 +92,11 @@ class _Builder:
             failed_checks=self._failed_checks(),
             shell=self.wiring.has_shell and SHELL in load_role(dispatched.role).tools,
         )
+
+    def _words(self) -> dict[str, str]:
+        """How far the run has come with the plan's other tasks."""
+        moved = (u for u in self.state.units.values() if u.status is not UnitStatus.OPEN)
+        return {task: u.status.value for u in moved for task in u.spec.tasks}
 
     def _earlier(self) -> Try | None:
         if self.dispatched.continues is None:

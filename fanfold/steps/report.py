@@ -23,7 +23,7 @@ def render_report(state: RunState, outcome: Outcome | None) -> str:
     """The report: tasks, price, checks, gates, conflicts, dropped paths and the next command."""
     view = run_view(state)
     sections = [
-        f"# Run {state.run_id}: {HEADLINES[outcome] if outcome else 'under way, or interrupted'}",
+        f"# Run {state.run_id}: {_headline(outcome)}",
         _summary(state, view),
         _tasks(view),
         _checks(view),

@@ -1,0 +1,139 @@
+"""`fanfold doctor`: what is missing or wrong here, and the command that mends it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from fanfold.bootstrap import no_sandbox_because, open_project, prices_of
+from fanfold.cli.output import say, say_json
+from fanfold.errors import FanfoldError, InvalidRepository
+from fanfold.settings import Settings, credentials
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from fanfold.bootstrap import Project
+
+OLDEST_GIT = (2, 25)
+EXAMPLES = """\
+examples:
+  fanfold doctor          exit code 0 when a run could start here, 1 when not
+  fanfold doctor --json
+"""
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at; `mend` is what to do when it is not ok."""
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    found = list(_examine(Path(args.directory or ".")))
+    healthy = all(f.ok for f in found)
+    if args.json:
+        checks = [f._asdict() for f in found]
+        say_json({"schema": "fanfold.doctor/1", "ok": healthy, "checks": checks})
+    else:
+        for finding in found:
+            say(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.name}: {finding.detail}")
+            if not finding.ok:
+                say(f"         {finding.mend}")
+    return 0 if healthy else 1
+
+
+def _examine(directory: Path) -> Iterator[Finding]:
+    yield Finding("python", True, f"{platform.python_version()} at {sys.executable}")
+    yield _git()
+    problem = no_sandbox_because()
+    yield Finding(
+        "sandbox",
+        problem is None,
+        problem or "bubblewrap contains the commands of agents and checks",
+        "install bubblewrap (`apt install bubblewrap`), or run with --no-sandbox",
+    )
+    try:
+        project = open_project(directory)
+    except InvalidRepository as error:
+        yield Finding(
+            "repository", False, str(error), "go to a repository with a commit, or -C DIR"
+        )
+        yield from _model(Settings())
+    except FanfoldError as error:
+        yield Finding("settings", False, str(error), "correct that line, or remove it")
+    else:
+        yield from _repository(project)
+        yield from _model(project.settings)
+
+
+def _git() -> Finding:
+    path = shutil.which("git")
+    if path is None:
+        return Finding("git", False, "no git on PATH", "install git")
+    said = subprocess.run((path, "version"), capture_output=True, text=True, check=False)  # noqa: S603
+    words = said.stdout.split()
+    version = words[2] if len(words) > 2 else "unknown"
+    numbers = tuple(int(n) for n in version.split(".")[:2] if n.isdigit())
+    oldest = ".".join(map(str, OLDEST_GIT))
+    return Finding("git", numbers >= OLDEST_GIT, version, f"install git {oldest} or newer")
+
+
+def _repository(project: Project) -> Iterator[Finding]:
+    head = project.repository.head()
+    yield Finding(
+        "repository",
+        head.branch is not None,
+        f"{project.root}, on {head.branch or 'no branch'}",
+        "HEAD is detached: `git switch -c NAME`",
+    )
+    if head.operation:
+        yield Finding(
+            "operation", False, f"a {head.operation} is in progress", "finish or abort it"
+        )
+    if head.submodules:
+        names = ", ".join(head.submodules)
+        yield Finding("submodules", False, names, "submodules are not supported")
+    checks = project.settings.run_checks()
+    yield Finding(
+        "checks",
+        bool(checks),
+        ", ".join(c.command for c in checks) or "none: a result will be unverified",
+        "`fanfold init` proposes some; or pass --check CMD to `fanfold run`",
+    )
+
+
+def _model(settings: Settings) -> Iterator[Finding]:
+    if settings.model.scripted:
+        yield Finding("model", True, "a script plays the agents")
+        return
+    keys = credentials()
+    yield Finding(
+        "key",
+        bool(keys),
+        "the model API's key is set" if keys else "no ANTHROPIC_API_KEY",
+        "`export ANTHROPIC_API_KEY=…`",
+    )
+    names = {settings.model.name, *settings.model.roles.values()}
+    for name in sorted(names):
+        yield _price(settings, name)
+
+
+def _price(settings: Settings, name: str) -> Finding:
+    try:
+        prices_of(settings).worst_case(name, 1, 1)
+    except FanfoldError as error:
+        return Finding("price", False, str(error), "name another model, or give it a price")
+    return Finding("price", True, f"the price of {name} is known")
