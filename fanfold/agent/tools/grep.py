@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -11,6 +10,7 @@ from msgspec import Meta
 from fanfold.agent.paths import normal
 from fanfold.agent.tools.base import Operation, Result, Tool, ToolFailure
 from fanfold.agent.tools.bench import shown
+from fanfold.agent.tools.pattern import Pattern
 from fanfold.errors import WorkspaceError
 from fanfold.patch.globs import matches
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LIMIT = 500
 LINE_LIMIT = 300
+SECONDS = 10.0
 
 
 class GrepArguments(msgspec.Struct, frozen=True):
@@ -30,10 +31,7 @@ class GrepArguments(msgspec.Struct, frozen=True):
 
 
 def run(bench: Bench, arguments: GrepArguments) -> Result:
-    try:
-        pattern = re.compile(arguments.pattern)
-    except re.error as error:
-        raise ToolFailure(f"not a regular expression: {error}") from error
+    pattern = Pattern(arguments.pattern, SECONDS)
     lines: list[str] = []
     for line in _matches(bench, pattern, _candidates(bench, arguments)):
         if len(lines) == LIMIT:
@@ -53,14 +51,14 @@ def _candidates(bench: Bench, arguments: GrepArguments) -> list[str]:
     return [path for path in paths if matches(wanted, path)]
 
 
-def _matches(bench: Bench, pattern: re.Pattern[str], paths: list[str]) -> Iterator[str]:
+def _matches(bench: Bench, pattern: Pattern, paths: list[str]) -> Iterator[str]:
     for path in paths:
         try:
             text = shown(bench.read(path))
         except (ToolFailure, WorkspaceError):
             continue
         for number, line in enumerate(text.split("\n"), 1):
-            if pattern.search(line):
+            if pattern.found_in(line):
                 yield f"{path}:{number}:{line.rstrip(chr(13))[:LINE_LIMIT]}"
 
 

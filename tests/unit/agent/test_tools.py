@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fanfold.agent.tools import TOOLS
 from fanfold.agent.tools.base import Result, ToolFailure
 from fanfold.agent.tools.bench import Bench
+from fanfold.agent.tools.pattern import Pattern
 from fanfold.agent.tools.spill import HEAD, TAIL, Spill, elide
 from fanfold.errors import WorkspaceError
 from fanfold.ports import CommandResult
@@ -207,8 +208,14 @@ def test_grep(arguments: dict[str, str], found: list[str]) -> None:
 
 
 def test_grep_tells_a_bad_expression() -> None:
-    with pytest.raises(ToolFailure, match="not a regular expression: missing"):
+    with pytest.raises(ToolFailure, match="not a regular expression: "):
         call(bench(), "grep", pattern="(")
+
+
+def test_grep_gives_up_on_an_expression_that_never_ends() -> None:
+    pattern = Pattern("^(a|aa)+$", seconds=0.05)
+    with pytest.raises(ToolFailure, match="takes too long; use a simpler pattern"):
+        pattern.found_in("a" * 60 + "b")
 
 
 def answering(output: str, exit_code: int = 0, *, timed_out: bool = False) -> Any:
