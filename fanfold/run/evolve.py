@@ -12,20 +12,17 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from fanfold.errors import InvalidStream
+from fanfold.run import approvals, merging
 from fanfold.run import events as e
-from fanfold.run.attempt import Exit, Purpose
+from fanfold.run.attempt import Purpose
 from fanfold.run.money import WARN_AT
 from fanfold.run.outcome import RESUMABLE, after_attempt, unjudged
-from fanfold.run.revoke import fall_back, reopen_phase
-from fanfold.run.settle import settle, settle_all, settle_held
-from fanfold.run.state import Checkpoint, GateState, Outcome, RunState, Try, UnitState, UnitStatus
+from fanfold.run.settle import close, settle, settle_all
+from fanfold.run.state import Checkpoint, Outcome, RunState, Try, UnitState, UnitStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
-
-RED_RUNS = 3
-RESOLVED = (Purpose.RESOLVE, Exit.SUBMITTED)
 
 
 def fold(stream: Iterable[e.Recorded], state: RunState | None = None) -> RunState:
@@ -157,141 +154,6 @@ def _finished(state: RunState, data: e.AttemptFinished, _: datetime) -> None:
     settle(state, (data.unit,))
 
 
-def _patch_rejected(state: RunState, data: e.PatchRejected, _: datetime) -> None:
-    if _carried(state, data.unit, data.attempt):
-        _close(state, data.unit, UnitStatus.REJECTED, data.reason)
-
-
-def _conflict(state: RunState, data: e.ConflictFound, _: datetime) -> None:
-    """A patch is resolved once, and again as often as a unit is tried when others came first."""
-    unit = _carried(state, data.unit, data.attempt)
-    if unit is None:
-        return
-    resolved = [t for t in unit.tries if (t.purpose, t.outcome) == RESOLVED]
-    overtaken = unit.try_of(data.attempt) in resolved
-    if overtaken and len(resolved) >= state.limits.attempts:
-        _close(state, data.unit, UnitStatus.CONFLICTED, "conflict")
-        return
-    state.units[data.unit] = replace(
-        unit,
-        status=UnitStatus.OPEN,
-        purpose=Purpose.RESOLVE,
-        continues=data.attempt,
-        carrier=None,
-        conflict_paths=data.paths,
-    )
-
-
-def _carried(state: RunState, name: str, attempt: str) -> UnitState | None:
-    """The unit while `attempt` is its patch and waits to be merged."""
-    unit = state.units.get(name)
-    waits = unit is not None and unit.status is UnitStatus.PATCHED and unit.carrier == attempt
-    return unit if waits else None
-
-
-def _merged(state: RunState, data: e.MergeCompleted, at: datetime) -> None:
-    if data.seq <= state.merges:
-        return
-    state.merges = data.seq
-    overtaken = data.base_tree != state.tree
-    if overtaken or not all(_carried(state, a.unit, a.attempt) for a in data.applied):
-        return
-    state.tree = data.tree
-    state.applied.extend(data.applied)
-    state.applied_at.extend(at for _ in data.applied)
-    if data.dropped_paths:
-        state.dropped_paths = tuple(dict.fromkeys((*state.dropped_paths, *data.dropped_paths)))
-    for entry in data.applied:
-        state.units[entry.unit] = replace(state.units[entry.unit], status=UnitStatus.MERGED)
-    if not state.checks:
-        _keep(state)
-    settle(state, [a.unit for a in data.applied])
-
-
-def _verification_passed(state: RunState, data: e.VerificationPassed, _: datetime) -> None:
-    if _judged(state, data):
-        _accept(state)
-
-
-def _verification_failed(state: RunState, data: e.VerificationFailed, _: datetime) -> None:
-    """Red with nobody to blame, or never blamed on anybody, is how things are: the run goes on."""
-    if not _judged(state, data):
-        return
-    state.red_runs = state.red_runs + 1 if state.red_tree == state.tree else 1
-    state.red_tree = state.tree
-    nobody_to_blame = len(state.applied) == state.checkpoint.count
-    if nobody_to_blame or state.red_runs >= RED_RUNS:
-        _accept(state)
-
-
-def _judged(state: RunState, data: e.VerificationPassed | e.VerificationFailed) -> bool:
-    """Take the results over; whether they say something of the run's tree as it now is."""
-    if data.seq <= state.verifications:
-        return False
-    state.verifications = data.seq
-    state.results, state.results_tree = data.checks, data.tree
-    if data.baseline:
-        state.baseline, state.verified_tree = data.checks, data.tree
-        settle_held(state)
-    return not data.baseline and data.tree == state.tree
-
-
-def _accept(state: RunState) -> None:
-    state.verified_tree = state.tree
-    _keep(state)
-    settle_held(state)
-
-
-def _keep(state: RunState) -> None:
-    checkpoint = Checkpoint(len(state.applied), state.tree)
-    if checkpoint != state.checkpoint:
-        state.checkpoints.append(checkpoint)
-
-
-def _blamed(state: RunState, data: e.PatchBlamed, _: datetime) -> None:
-    position = next((i for i, a in enumerate(state.applied) if a.attempt == data.attempt), None)
-    overtaken = data.seq != state.verifications or state.red_tree != state.tree
-    if position is None or overtaken:
-        return
-    name = state.applied[position].unit
-    fall_back(state, position, data.good_tree, out=(name,))
-    unit = state.units[name]
-    if unit.repaired:
-        unit = replace(unit, status=UnitStatus.REJECTED, reason="check_failed")
-    else:
-        unit = replace(
-            unit, purpose=Purpose.REPAIR, repaired=True, continues=data.attempt, blamed=data.checks
-        )
-    state.units[name] = unit
-    settle_all(state)
-
-
-def _approval_requested(state: RunState, data: e.ApprovalRequested, _: datetime) -> None:
-    gate = state.units.get(data.gate)
-    if gate is not None and state.ready(gate):
-        state.gates[data.gate] = GateState(data.tree, data.from_tree)
-        state.units[data.gate] = replace(gate, status=UnitStatus.WAITING)
-
-
-def _approval_granted(state: RunState, data: e.ApprovalGranted, _: datetime) -> None:
-    if _waits(state, data.gate):
-        state.gates[data.gate] = replace(state.gates[data.gate], state="approved")
-        state.units[data.gate] = replace(state.units[data.gate], status=UnitStatus.DONE)
-        settle(state, (data.gate,))
-
-
-def _approval_denied(state: RunState, data: e.ApprovalDenied, _: datetime) -> None:
-    if _waits(state, data.gate):
-        denied = replace(state.gates[data.gate], state="rejected", reason=data.reason)
-        state.gates[data.gate] = denied
-        reopen_phase(state, data.gate, data.reason)
-        settle_all(state)
-
-
-def _waits(state: RunState, gate: str) -> bool:
-    return gate in state.gates and state.units[gate].status is UnitStatus.WAITING
-
-
 def _warned(state: RunState, _: e.BudgetWarned, __: datetime) -> None:
     state.warned = True
 
@@ -304,7 +166,7 @@ def _exhausted(state: RunState, data: e.BudgetExhausted, _: datetime) -> None:
         if unit.purpose is Purpose.PICK:
             state.units[name] = unjudged(unit)
         else:
-            _close(state, name, UnitStatus.FAILED, "budget")
+            close(state, name, UnitStatus.FAILED, "budget")
 
 
 def _cancel_requested(state: RunState, _: e.CancelRequested, __: datetime) -> None:
@@ -322,11 +184,6 @@ def _ended(outcome: Outcome) -> Callable[[RunState, e.EventData, datetime], None
     return end
 
 
-def _close(state: RunState, unit: str, status: UnitStatus, reason: str) -> None:
-    state.units[unit] = replace(state.units[unit], status=status, reason=reason, carrier=None)
-    settle(state, (unit,))
-
-
 HANDLERS: dict[type[e.EventData], Callable[[RunState, Any, datetime], None]] = {
     e.RunRequested: _requested,
     e.RunRejected: _rejected,
@@ -334,15 +191,15 @@ HANDLERS: dict[type[e.EventData], Callable[[RunState, Any, datetime], None]] = {
     e.RunResumed: _resumed,
     e.AttemptDispatched: _dispatched,
     e.AttemptFinished: _finished,
-    e.PatchRejected: _patch_rejected,
-    e.ConflictFound: _conflict,
-    e.MergeCompleted: _merged,
-    e.VerificationPassed: _verification_passed,
-    e.VerificationFailed: _verification_failed,
-    e.PatchBlamed: _blamed,
-    e.ApprovalRequested: _approval_requested,
-    e.ApprovalGranted: _approval_granted,
-    e.ApprovalDenied: _approval_denied,
+    e.PatchRejected: merging.patch_rejected,
+    e.ConflictFound: merging.conflict_found,
+    e.MergeCompleted: merging.merge_completed,
+    e.VerificationPassed: merging.verification_passed,
+    e.VerificationFailed: merging.verification_failed,
+    e.PatchBlamed: merging.patch_blamed,
+    e.ApprovalRequested: approvals.approval_requested,
+    e.ApprovalGranted: approvals.approval_granted,
+    e.ApprovalDenied: approvals.approval_denied,
     e.BudgetWarned: _warned,
     e.BudgetExhausted: _exhausted,
     e.CancelRequested: _cancel_requested,

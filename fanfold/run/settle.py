@@ -41,6 +41,12 @@ def settle(state: RunState, changed: Iterable[str]) -> None:
             queue.extend(state.dependents[unit.spec.id])
 
 
+def close(state: RunState, unit: str, status: UnitStatus, reason: str) -> None:
+    """End a unit without a patch, and skip what needs it."""
+    state.units[unit] = replace(state.units[unit], status=status, reason=reason, carrier=None)
+    settle(state, (unit,))
+
+
 def _next_status(state: RunState, unit: UnitState) -> UnitState | None:
     if unit.status not in UNFINISHED:
         return None

@@ -86,12 +86,17 @@ def test_a_resumed_run_that_was_complete_is_complete_again() -> None:
 def test_an_event_that_was_folded_changes_nothing_again() -> None:
     world = ScriptedWorld(admitted(unit("a"), unit("b")), guilty={"b.1"})
     world.run()
+    world.say(e.CancelRequested())
+    world.resume()
     assert fold(world.log, world.state) == world.state
+    assert not world.state.cancelled
 
 
 @pytest.mark.parametrize(
     "late",
     [
+        e.RunRequested("other", "other.md", "1", "other"),
+        admitted(unit("q")),
         e.RunResumed(1),
         e.AttemptFinished("a.1", "a", Exit.SUBMITTED, 99),
         e.PatchRejected("a.1", "a", "path_escape"),

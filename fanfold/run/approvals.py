@@ -1,0 +1,42 @@
+"""Events about gates: asked, granted, denied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from fanfold.run.revoke import reopen_phase
+from fanfold.run.settle import settle, settle_all
+from fanfold.run.state import GateState, RunState, UnitStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from fanfold.run import events as e
+
+
+def approval_requested(state: RunState, data: e.ApprovalRequested, _: datetime) -> None:
+    gate = state.units.get(data.gate)
+    if gate is not None and state.ready(gate):
+        state.gates[data.gate] = GateState(data.tree, data.from_tree)
+        state.units[data.gate] = replace(gate, status=UnitStatus.WAITING)
+
+
+def approval_granted(state: RunState, data: e.ApprovalGranted, _: datetime) -> None:
+    if _waits(state, data.gate):
+        state.gates[data.gate] = replace(state.gates[data.gate], state="approved")
+        state.units[data.gate] = replace(state.units[data.gate], status=UnitStatus.DONE)
+        settle(state, (data.gate,))
+
+
+def approval_denied(state: RunState, data: e.ApprovalDenied, _: datetime) -> None:
+    if _waits(state, data.gate):
+        denied = replace(state.gates[data.gate], state="rejected", reason=data.reason)
+        state.gates[data.gate] = denied
+        reopen_phase(state, data.gate, data.reason)
+        settle_all(state)
+
+
+def _waits(state: RunState, gate: str) -> bool:
+    return gate in state.gates and state.units[gate].status is UnitStatus.WAITING
