@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from fanfold.adapters.git.repository import GitRepository
     from fanfold.ports import (
         ArtifactStore,
+        Checks,
         Clock,
         EventStore,
         Lease,
         ModelFactory,
         Prices,
         Sandbox,
+        SecretScanner,
     )
 
 
@@ -85,7 +87,6 @@ def local(
     """
     from fanfold.adapters.git.workspaces import GitWorkspaces
     from fanfold.adapters.local.checks import TreeChecks
-    from fanfold.adapters.local.secrets import Secrets
 
     workspaces = GitWorkspaces(project.repository, cache_folder(), _sandbox(sandbox))
     return Wiring(
@@ -98,7 +99,7 @@ def local(
         checks=TreeChecks(workspaces),
         models=models or models_of(project.settings, credentials()),
         prices=prices or prices_of(project.settings),
-        secrets=Secrets(),
+        secrets=secret_scanner(),
         has_shell=True,
     )
 
@@ -112,6 +113,21 @@ def cache_folder() -> Path:
 def holder() -> str:
     """A name for this process as the owner of leases."""
     return f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+def checks_of(repository: GitRepository, *, sandbox: bool) -> Checks:
+    """Check commands on trees of `repository`. Raises `SandboxUnavailable`."""
+    from fanfold.adapters.git.workspaces import GitWorkspaces
+    from fanfold.adapters.local.checks import TreeChecks
+
+    return TreeChecks(GitWorkspaces(repository, cache_folder(), _sandbox(sandbox)))
+
+
+def secret_scanner() -> SecretScanner:
+    """Finds and redacts secrets."""
+    from fanfold.adapters.local.secrets import Secrets
+
+    return Secrets()
 
 
 def local_lease(project: Project) -> Lease:

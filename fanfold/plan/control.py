@@ -62,6 +62,17 @@ def asks_for_control(title: str, details: str = "") -> bool:
     return any(_STEP_ASKS.match(step) and _IN_PLACE.search(step) for step in steps)
 
 
+def is_any_control(path: str) -> bool:
+    """Is `path` a control file of whatever track, where no plan says which one runs?"""
+    parts = normpath(path).split("/")
+    if parts[0].casefold() == _WORKSPACE:
+        return True
+    if "conductor" not in parts[:-1]:
+        return False
+    below = parts[parts.index("conductor") + 1 :]
+    return below == [_TRACKS] or (len(below) > 1 and below[-1] in (*_IN_TRACK, _TRACKS))
+
+
 def _join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 

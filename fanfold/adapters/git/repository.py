@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pygit2
 from pygit2.enums import RepositoryOpenFlag
@@ -15,9 +15,6 @@ from fanfold.adapters.git.diff import diff_trees
 from fanfold.adapters.git.status import Head, read_head
 from fanfold.adapters.git.uncommitted import snapshot_uncommitted
 from fanfold.errors import InvalidRepository
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 NOTES = "refs/notes/commits"
 KEPT = "refs/fanfold/"
@@ -88,6 +85,25 @@ class GitRepository:
         parents = [pygit2.Oid(hex=parent)] if parent else []
         written = self.objects.create_commit(None, who, who, message, pygit2.Oid(hex=tree), parents)
         return str(written)
+
+    @property
+    def is_bare(self) -> bool:
+        return self.objects.is_bare
+
+    def is_ref_name(self, name: str) -> bool:
+        """Whether git would take `name`, which starts with refs/, as the name of a ref."""
+        return pygit2.reference_is_valid_name(name)
+
+    def ref(self, name: str) -> str | None:
+        """The commit that a ref points to; None without such a ref."""
+        try:
+            return str(self.objects.references[name].peel(pygit2.Commit).id)
+        except KeyError:
+            return None
+
+    def time_of(self, commit: str) -> datetime:
+        """When a commit was committed, in UTC."""
+        return datetime.fromtimestamp(self._named(commit).peel(pygit2.Commit).commit_time, UTC)
 
     def author(self) -> tuple[str, str]:
         """Name and address of the user as git knows them; fanfold's own where it knows none."""
