@@ -201,6 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.send_response(status)
         for name, value in {"request-id": "req_fake", **headers}.items():
             self.send_header(name, value)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 CONNECT_S = 10.0
+SHORTEST_SECRET = 8
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -108,7 +109,8 @@ class ClaudeModel:
 
     def _without_key(self, error: ModelError) -> ModelError:
         """The same error, also where the server echoes the key in its explanation."""
-        error.args = tuple(str(arg).replace(self._key, "«key»") for arg in error.args)
+        if len(self._key) >= SHORTEST_SECRET:
+            error.args = tuple(str(arg).replace(self._key, "«key»") for arg in error.args)
         return error
 
 
