@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fanfold.run import events as e
-from fanfold.run.attempt import Exit
+from fanfold.run.attempt import CheckResult, Exit
 from fanfold.run.decide import decide, done_units
 from fanfold.run.state import Outcome
-from fanfold.run.steps import Ask, Dispatch, WriteBack
+from fanfold.run.steps import Ask, Dispatch, Verify, WriteBack
 from tests.fakes.scripted_world import ScriptedWorld, admitted, unit
 
 DEFER = e.RunOptions(gates="defer")
@@ -78,6 +78,26 @@ def test_a_reject_restores_the_start_of_the_phase_and_reopens_its_units() -> Non
     assert world.taken[-1] == Ask(("g",), waiting=True)
 
 
+def test_a_reject_takes_back_its_own_phase_only_with_checks_or_without() -> None:
+    for checks in (True, False):
+        world = ScriptedWorld(
+            admitted(*phases().units, checks=checks), people=False, denied={"g": 0}
+        )
+        world.run()
+        world.say(e.ApprovalGranted("g"))
+        world.run()
+        assert world.state.tree == "base+a.1+x.1+h.1"
+        world.say(e.ApprovalDenied("i", "no"))
+        assert world.state.tree == "base+a.1+x.1"
+        assert world.statuses() == {
+            "a": "merged",
+            "g": "done",
+            "h": "open",
+            "i": "open",
+            "x": "merged",
+        }
+
+
 def test_the_words_of_a_reject_survive_a_failed_try() -> None:
     world = ScriptedWorld(phases(), people=False, ends={"a.2": Exit.STUCK, "a.3": Exit.INTERRUPTED})
     world.run()
@@ -127,6 +147,17 @@ def test_an_attempt_in_flight_behind_a_rejected_gate_is_made_anew() -> None:
     assert world.state.tree == "base+x.1+a.2+h.2"
 
 
+def test_an_attempt_recorded_after_its_gate_was_rejected_is_made_anew() -> None:
+    world = ScriptedWorld(phases(DEFER), people=False)
+    while not isinstance(step := decide(world.state), Dispatch) or step.attempts[0].unit != "h":
+        world.perform(step)
+    world.say(e.ApprovalDenied("g", "no"))
+    world.append(*step.attempts)
+    assert world.state.units["h"].revoked
+    world.run()
+    assert world.state.units["h"].carrier == "h.2"
+
+
 def test_a_reject_between_merge_and_verification_keeps_the_unverified_out() -> None:
     world = ScriptedWorld(phases(DEFER), people=False, guilty={"h.1"})
     while world.state.tree != "base+a.1+x.1+h.1":
@@ -134,6 +165,32 @@ def test_a_reject_between_merge_and_verification_keeps_the_unverified_out() -> N
     world.say(e.ApprovalDenied("g", "no"))
     assert world.state.tree == "base"
     assert world.state.kept == ()
+
+
+def test_checks_of_a_tree_that_was_taken_back_meanwhile_vouch_for_nothing() -> None:
+    world = ScriptedWorld(phases(DEFER), people=False)
+    while world.state.tree != "base+a.1+x.1+h.1":
+        world.perform(decide(world.state))
+    step = decide(world.state)
+    assert isinstance(step, Verify)
+    world.say(e.ApprovalDenied("g", "no"))
+    world.say(e.VerificationPassed(step.seq, step.tree, (CheckResult("test", ok=True),)))
+    assert [c.tree for c in world.state.checkpoints] == ["base"]
+    assert not world.state.verified
+    world.run()
+    assert world.state.verified
+
+
+def test_a_blame_that_a_reject_overtook_takes_nothing_out() -> None:
+    world = ScriptedWorld(phases(DEFER), people=False)
+    while world.state.tree != "base+a.1+x.1+h.1":
+        world.perform(decide(world.state))
+    red = (CheckResult("test", ok=False),)
+    world.say(e.VerificationFailed(3, world.state.tree, red))
+    world.say(e.ApprovalDenied("g", "no"))
+    world.say(e.PatchBlamed(3, "h.1", "h", "base+a.1+x.1", red))
+    assert world.state.tree == "base"
+    assert not world.state.units["h"].repaired
 
 
 def test_a_lost_unit_skips_the_gate_of_its_phase() -> None:

@@ -96,6 +96,7 @@ def test_a_resolution_that_others_overtook_is_made_again_as_often_as_a_unit_is_t
     never.paths = once.paths
     never.run()
     assert never.statuses()["c"] == "conflicted"
+    assert list(purposes(never)) == ["a.1", "b.1", "c.1", "b.2", "c.2"]
 
 
 def test_what_is_red_on_the_base_is_measured_first_and_never_blamed() -> None:

@@ -83,6 +83,13 @@ def test_a_resumed_run_that_was_complete_is_complete_again() -> None:
     assert decide(world.state) == Finish(Outcome.COMPLETED)
 
 
+def test_a_resume_reopens_nothing_that_failed_by_itself() -> None:
+    world = ScriptedWorld(admitted(unit("a"), unit("b", "a")), ends={"a.1": Exit.BLOCKED})
+    world.run()
+    world.resume()
+    assert world.statuses() == {"a": "failed", "b": "skipped"}
+
+
 def test_an_event_that_was_folded_changes_nothing_again() -> None:
     world = ScriptedWorld(admitted(unit("a"), unit("b")), guilty={"b.1"})
     world.run()
