@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from typing import TYPE_CHECKING, Any
+import tempfile
+from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fanfold.adapters import envelopes
 from fanfold.adapters.local import event_log
@@ -15,9 +19,6 @@ from fanfold.adapters.local.event_store import JsonlEventStore
 from fanfold.errors import FanfoldError, StreamConflict
 from fanfold.run.events import RunQueued, RunRequested, attempt_stream, recorded, run_stream
 from tests.fakes.memory import ManualClock
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RUN = run_stream("r1")
 FOREIGN = [
@@ -163,6 +164,39 @@ def version_of(line: bytes) -> int | None:
         return json.loads(line)["version"]
     except ValueError:
         return None
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(1, 3),
+            st.binary(min_size=1, max_size=40),
+            st.sampled_from(FOREIGN).flatmap(lambda f: st.sampled_from([f, f + b"\n", f[:20]])),
+            st.none(),
+        ),
+        max_size=12,
+    )
+)
+def test_nothing_that_others_write_is_lost_or_in_the_way(actions: list[int | bytes | None]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        root, count, before = Path(name), 0, b""
+        log = root / "events" / "events.jsonl"
+        log.parent.mkdir()
+        store = opened(root)
+        for action in actions:
+            if isinstance(action, bytes):
+                with log.open("ab") as file:
+                    file.write(action)
+            elif action is None:
+                store = opened(root)
+            else:
+                store.append(RUN, count, queued(*["x"] * action))
+                count += action
+            content = log.read_bytes() if log.exists() else b""
+            assert content.startswith(before)
+            assert [e.version for e in store.read(RUN)] == list(range(1, count + 1))
+            before = content
 
 
 def test_a_repeated_line_counts_once(root: Path, log: Path) -> None:
