@@ -1,4 +1,7 @@
-"""Driving a run from the command line: live progress, the engine, then the result and its exit code."""
+"""Driving a run from the command line.
+
+Live progress, the engine, then the result and its exit code.
+"""
 
 from __future__ import annotations
 
@@ -70,6 +73,7 @@ def conclude(project: Project, run_id: str) -> RunState:
     def no_model(context: Context) -> None:
         raise FanfoldError(f"attempt {context.attempt} of a cancelled run asked for a model")
 
-    wiring = local(project, sandbox=False, models=no_model, prices=None)  # pyright: ignore[reportArgumentType]
+    # pyright: ignore[reportArgumentType]
+    wiring = local(project, sandbox=False, models=no_model, prices=None)
     journal = Journal(project.events, run_id)
     return LocalEngine(wiring, holder()).finish(journal)

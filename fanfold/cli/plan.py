@@ -61,6 +61,6 @@ def _price(project: Project, graph: Graph, args: argparse.Namespace) -> str:
         for v in (expected.dollars.low, expected.dollars.likely, expected.dollars.high)
     )
     return (
-        f"price with {model}: about ${likely} (${low} to ${high}) for {expected.attempts} attempts; "
-        f"conflicts, red checks and retries raise it, the cap bounds it"
+        f"price with {model}: about ${likely} (${low} to ${high}) for {expected.attempts} attempts;"
+        f" conflicts, red checks and retries raise it, the cap bounds it"
     )

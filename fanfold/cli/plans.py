@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def find_plans(project: Project, named: Sequence[str], wanted: Sequence[str] = ()) -> list[str]:
-    """Repository paths of the plans: those `named`, those of the tracks `wanted`, or the one to run.
+    """Repository paths of the plans.
+
+    Those `named`, those of the tracks `wanted`, or the one to run.
 
     Raises:
         UserError: no plan, or more than one that could be meant.

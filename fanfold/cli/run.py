@@ -34,8 +34,8 @@ examples:
   fanfold run --dry-run                           what would happen, free
   fanfold run --budget 5 --json --yes | jq .outcome
 
-exit codes: 0 all merged and green, 1 not all merged or unverified, 2 wrong input, 3 waits at a gate,
-4 cancelled, 5 something outside failed, 130 interrupted; after 1, 3, 5 and 130 the run can go on.
+exit codes: 0 all merged and green, 1 not all merged or unverified, 2 wrong input, 3 waits at a
+gate, 4 cancelled, 5 something outside failed, 130 interrupted; then `fanfold resume` goes on.
 """
 
 

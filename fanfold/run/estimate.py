@@ -1,7 +1,9 @@
 """What a graph would take: attempts, minutes, tokens and money, as low, likely and high.
 
-The likely number of calls is that of public runs of mini-swe-agent on SWE-bench Verified (38 to 51); low,
-high and the tokens a call adds are rules of thumb. Money comes from the price list, with the prefix of
+The likely number of calls is that of public runs of mini-swe-agent on SWE-bench Verified (38 to
+51); low,
+high and the tokens a call adds are rules of thumb. Money comes from the price list, with the prefix
+of
 every call read from the cache.
 """
 

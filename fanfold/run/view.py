@@ -1,4 +1,7 @@
-"""Projections of a run for people and scripts: the object that `run --json` prints, and what to type next."""
+"""Projections of a run for people and scripts.
+
+The object that `run --json` prints, and what to type next.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ def outcome_of(state: RunState) -> Outcome | None:
 
 
 def exit_code(state: RunState) -> int:
-    """The exit code of `run` and `resume` for this end; a result without green checks is not a 0."""
+    """The exit code of `run` and `resume` for this end.
+
+    A result without green checks is not a 0.
+    """
     outcome = outcome_of(state)
     if outcome is None:
         return 5

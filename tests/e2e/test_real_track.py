@@ -1,4 +1,7 @@
-"""A real track of the Conductor repository, replayed: the scripted model makes the recorded changes."""
+"""A real track of the Conductor repository, replayed.
+
+The scripted model makes the recorded changes.
+"""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Version(unittest.TestCase):
 textkit counts words, makes slugs and wraps lines, as functions and on the command line.
 """,
     f"{TRACK}/metadata.json": """\
-{"track_id": "textkit_20260101", "type": "feature", "status": "approved", "description": "First tools"}
+{"track_id": "textkit_20260101", "type": "feature", "status": "approved"}
 """,
     PLAN: """\
 # Plan: the first tools

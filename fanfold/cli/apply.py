@@ -1,0 +1,70 @@
+"""`fanfold apply`: bring a run's result into your branch, or take it back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fanfold.cli.output import say, say_json
+from fanfold.cli.runs import add_run_argument, find_run, journal_of, project_of
+from fanfold.errors import UnknownRun
+
+if TYPE_CHECKING:
+    import argparse
+
+    from fanfold.bootstrap import Project
+
+DONE = {
+    "fast_forward": "moved forward to the result",
+    "merge": "merged with the result",
+    "content": "has the result's content, not committed",
+    "nothing": "holds the result already",
+}
+EXAMPLES = """\
+examples:
+  fanfold apply               fast-forward, else a merge commit; your own changes stay
+  fanfold apply --no-commit   only the content, to look at or to commit yourself
+  fanfold apply --undo        exactly as it was before
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run_argument(parser)
+    parser.add_argument("--no-commit", action="store_true", help="content only")
+    parser.add_argument("--undo", action="store_true", help="take an applied result back")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    project = project_of(args)
+    return _undo(project, args) if args.undo else _apply(project, args)
+
+
+def _apply(project: Project, args: argparse.Namespace) -> int:
+    from fanfold.adapters.git.apply import apply
+
+    state = journal_of(project, args.run).state
+    if state.written is None:
+        raise UnknownRun(f"run {state.run_id} has no result; `fanfold status {state.run_id}`")
+    applied = apply(
+        project.root, state.written.tip, state.base, run=state.run_id, no_commit=args.no_commit
+    )
+    if args.json:
+        say_json({"schema": "fanfold.apply/1", **msgspec.to_builtins(applied)})
+    else:
+        say(f"{applied.branch or 'HEAD'} {DONE[applied.how]} of run {state.run_id}")
+        if applied.how != "nothing":
+            say(f"{len(applied.paths)} files changed; `fanfold apply {state.run_id} --undo`")
+    return 0
+
+
+def _undo(project: Project, args: argparse.Namespace) -> int:
+    from fanfold.adapters.git.apply import undo
+
+    undone = undo(project.root, run=find_run(project, args.run))
+    if args.json:
+        say_json({"schema": "fanfold.apply/1", **msgspec.to_builtins(undone)})
+    else:
+        say(f"took the result of run {undone.run} back; {len(undone.paths)} files are as before")
+    return 0
