@@ -26,7 +26,8 @@ class Section(msgspec.Struct, frozen=True):
     def rendered(self, text: str) -> str:
         """Between tags that the text itself cannot close."""
         safe = text.replace(f"</{self.tag}", f"<\\/{self.tag}")
-        return f'<{self.tag} name="{self.name}">\n{safe.strip()}\n</{self.tag}>'
+        name = self.name.replace(chr(34), chr(39)).replace("\n", " ")
+        return f'<{self.tag} name="{name}">\n{safe.strip()}\n</{self.tag}>'
 
 
 def fit(sections: Sequence[Section], budget: int) -> tuple[list[str], list[str]]:

@@ -28,7 +28,10 @@ def run(bench: Bench, arguments: WriteArguments) -> Result:
     bench.write(path, content)
     bench.edit_failures.pop(path, None)
     lines = content.count("\n") + (not content.endswith("\n") and content != "")
-    return Result(f"{'Replaced' if known else 'Created'} {path}: {lines} lines.", written=(path,))
+    said = f"{'Replaced' if known else 'Created'} {path}: {lines} lines."
+    if path not in bench.workspace.files():
+        said += " It is ignored by git, so it will not be part of your patch."
+    return Result(said, written=(path,))
 
 
 TOOL = Tool(

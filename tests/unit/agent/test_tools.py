@@ -110,6 +110,13 @@ def test_write_creates_replaces_and_tells_when_nothing_changes() -> None:
     assert same.written == ()
 
 
+def test_write_tells_that_an_ignored_file_stays_behind() -> None:
+    on = bench()
+    on.workspace.files = list
+    said = call(on, "write", file_path="build/x.log", content="").text
+    assert said.endswith("ignored by git, so it will not be part of your patch.")
+
+
 @pytest.mark.parametrize(
     ("content", "said"), [("x" * 1_001, "1001 bytes is above"), ("\ud800", "lone surrogate")]
 )
