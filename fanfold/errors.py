@@ -7,6 +7,11 @@ command line ends with when the error reaches it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class FanfoldError(Exception):
     """Root of the tree; something outside failed unless a child says otherwise."""
@@ -34,6 +39,19 @@ class InvalidSettings(UserError):
 
 class InvalidRepository(UserError):
     """Not a repository, or one in a state that a run cannot start from."""
+
+
+class ApplyRefused(UserError):
+    """A result that cannot go into, or out of, the user's work tree as it is; nothing was changed.
+
+    `paths` are the files that are in the way, if any.
+    """
+
+    def __init__(self, problem: str, paths: Sequence[str]) -> None:
+        named = ", ".join(repr(path) for path in paths[:5])
+        more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""
+        super().__init__(f"{problem}: {named}{more}" if paths else problem)
+        self.problem, self.paths = problem, tuple(paths)
 
 
 class InvalidPatch(FanfoldError):
