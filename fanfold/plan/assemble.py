@@ -122,6 +122,7 @@ class _Assembly:
             tasks=tuple(self.tasks_of[name]),
             chained=depends is None,
             conditions=tuple(draft.conditions),
+            box=draft.box,
         )
 
     def _warn_of_duplicates(self, tasks: tuple[Task, ...]) -> None:

@@ -43,6 +43,7 @@ class PhaseDraft:
     checkpoint: str | None = None
     notes: list[Note] = field(default_factory=list["Note"])
     conditions: list[str] = field(default_factory=list[str])
+    box: Box | None = None
 
 
 @dataclass(slots=True)

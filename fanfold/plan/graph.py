@@ -36,11 +36,13 @@ def build(plan: Plan, *, unit: str = "auto", parallel: str = "declared") -> Grap
     blocked = _blocked(plan, needs)
     open_tasks = [task for task in plan.tasks if task.state in _OPEN and task.id not in blocked]
     groups = units.group(open_tasks, needs, unit)
-    predicted = infer.writes if clash else units.writes
+    touched_by = infer.writes if clash else units.touched
     drafted = [_unit(tasks, needs, plan) for tasks in groups]
-    touched = {tasks[0].id: predicted(tasks) for tasks in groups}
+    touched = {tasks[0].id: touched_by(tasks) for tasks in groups}
+    mentioned = {tasks[0].id: infer.writes(tasks) for tasks in groups}
     warnings = [*plan.warnings, *_state_warnings(plan, blocked), *_flag_warnings(open_tasks)]
     ordered, waves = _waves(drafted, touched, plan, warnings)
+    warnings += _mention_warnings(waves, mentioned, plan)
     path, longest = _critical_path(ordered)
     total = sum(unit.minutes for unit in ordered)
     return Graph(
@@ -199,6 +201,25 @@ def _state_warnings(plan: Plan, blocked: dict[str, str]) -> list[Warning]:
         if task.state is TaskState.IN_PROGRESS:
             text = f"{task.id} is marked [~] and counts as open"
             warnings.append(Warning(task.line, "stale", text))
+    return warnings
+
+
+def _mention_warnings(
+    waves: tuple[tuple[str, ...], ...],
+    mentioned: dict[str, tuple[str, ...] | None],
+    plan: Plan,
+) -> list[Warning]:
+    """Tell of units that the plan lets run side by side although they mention one file."""
+    lines = {task.id: task.line for task in plan.tasks}
+    warnings: list[Warning] = []
+    for wave in waves:
+        writers = Writers()
+        for name in wave:
+            paths = mentioned[name] or ()
+            if found := writers.clash(paths):
+                text = f"{name} runs beside {found[0]}, and both mention {found[1] or 'any file'}"
+                warnings.append(Warning(lines[name], "mentions", text))
+            writers.add(name, paths)
     return warnings
 
 

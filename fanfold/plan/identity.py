@@ -58,7 +58,8 @@ def task_ids(tasks: list[TaskDraft], phases: dict[int, str]) -> list[str]:
     for task in tasks:
         phase = id(task.phase)
         prefix = f"{phases[phase]}." if task.phase.heading else ""
-        if task.label and not _DIGITS.fullmatch(task.label):
+        is_phase = task.phase.heading == task.line_span
+        if task.label and (is_phase or not _DIGITS.fullmatch(task.label)):
             wanted = task.label
             tail = task.label.rsplit(".", 1)[-1]
             if "." in task.label and _DIGITS.fullmatch(tail):

@@ -40,6 +40,8 @@ _ASIDE = re.compile(
     | (?:for|on|in|across|with|to\ (?:verify|ensure|confirm))\b)""",
     _FLAGS,
 )
+_CHECKPOINT = re.compile(r"(?:final\ )?checkpoint\b", _FLAGS)
+_EXPECTED = re.compile(r"\btests?\b.{0,30}\bpass", _FLAGS)
 _WORD = re.compile(r"[\w'][\w.+'-]*")
 _RUN = re.compile(r"(?:re-?)?run|execute")
 _EXPECT = re.compile(r"verify|ensure|confirm|check")
@@ -88,6 +90,8 @@ def kind(title: str, details: str = "") -> Kind:
         return Kind.GATE
     if _BOOKKEEPING.match(title) and not details.strip():
         return Kind.BOOKKEEPING
+    if _CHECKPOINT.match(title) and _EXPECTED.search(details):
+        return Kind.CHECK
     changes = _CHANGES.search(title) or _CHANGES.search(details)
     return Kind.CHECK if not changes and _only_checks(title) else Kind.WORK
 

@@ -25,6 +25,8 @@ _TASK = re.compile(
 )
 _SUBTASK = re.compile(r"(?:sub-?[ \t]?task|subtarea)[ \t]*[\w.]{0,12}[ \t]*:", re.IGNORECASE)
 _NUMBERED = re.compile(r"(\d{1,4}(?:\.\d{1,4}){1,3}[a-z]?)(?:[.:)][ \t]+|[ \t]+|$)[-–—:]?[ \t]*")
+_T_NUMBERED = re.compile(r"(T\d{3,4}[a-z]?)(?=[ :.])[ :.]*")
+_PARALLEL = re.compile(r"\[P\] ?")
 _NUMBERED_ONCE = re.compile(r"(\d{1,4})[.:)][ \t]+")
 _NOT_A_SLUG = re.compile(r"[^a-z0-9]+")
 _SLUG_LENGTH = 24
@@ -57,6 +59,7 @@ class TaskLabel(msgspec.Struct, frozen=True):
     number: str
     title: str
     explicit: bool
+    parallel: bool = False
 
 
 def phase_label(heading: str, level: int) -> PhaseLabel | None:
@@ -84,15 +87,17 @@ def task_label(text: str) -> TaskLabel:
     match = _TASK.match(text)
     if match and (match[1] or match[2]):
         return _task_label(match[1] or "", text[match.end() :], explicit=True)
-    match = _NUMBERED.match(text) or _NUMBERED_ONCE.match(text)
-    return _task_label(match[1], text[match.end() :]) if match else TaskLabel("", text, False)
+    match = _T_NUMBERED.match(text) or _NUMBERED.match(text) or _NUMBERED_ONCE.match(text)
+    return _task_label(match[1], text[match.end() :]) if match else _task_label("", text)
 
 
 def _task_label(number: str, rest: str, *, explicit: bool = False) -> TaskLabel:
     inner = _NUMBERED.match(rest) if explicit and not number else None
     if inner:
         number, rest = inner[1], rest[inner.end() :]
-    return TaskLabel(number, rest.lstrip(" \t-–—:："), explicit)
+    rest = rest.lstrip(" -–—:：") if number or explicit else rest
+    parallel = _PARALLEL.match(rest)
+    return TaskLabel(number, rest[parallel.end() :] if parallel else rest, explicit, bool(parallel))
 
 
 def is_subtask(text: str) -> bool:

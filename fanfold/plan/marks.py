@@ -34,6 +34,14 @@ _FORMS = {"[": _SQUARE_SHA, "(": _ROUND_SHA, "`": _CODE_SHA}
 _CHECKPOINT = re.compile(r"\[checkpoint:[ \t]*([^\[\]]{0,80}?)[ \t]*\]", re.IGNORECASE)
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a line stands, and what may stand in brackets there without being a mark."""
+
+    path: str
+    line: int
+    tags: frozenset[str] = frozenset()
+
+
 class Item(msgspec.Struct, frozen=True):
     """A checkbox: where its mark stands in the line, and where the text behind it begins."""
 
@@ -59,31 +67,34 @@ class Sha(msgspec.Struct, frozen=True):
     outer: int
 
 
-def item(raw: bytes, path: str, line: int) -> Item | None:
+def item(raw: bytes, place: Place) -> Item | None:
     """The checkbox that begins the list item `raw`. Raises InvalidPlan for a mark that is none."""
     match = _ITEM.match(raw)
-    return None if match is None else _box(raw, match, path, line)
+    return None if match is None else _box(raw, match, place)
 
 
-def heading(raw: bytes, path: str, line: int) -> Heading | None:
+def heading(raw: bytes, place: Place) -> Heading | None:
     """The heading that `raw` is. Raises InvalidPlan for a mark that is none."""
     match = _HEADING.match(raw)
     if match is None:
         return None
     box = _HEADING_BOX.match(raw, match.end())
-    found = None if box is None else _box(raw, box, path, line)
+    found = None if box is None else _box(raw, box, place)
     return Heading(len(match[1]), found.text if found else match.end(), found)
 
 
-def _box(raw: bytes, match: re.Match[bytes], path: str, line: int) -> Item | None:
+def _box(raw: bytes, match: re.Match[bytes], place: Place) -> Item | None:
     """Tell a checkbox from a link or a tag such as `[P0]`, which is longer than a mark."""
     content = match[1].decode("utf-8", "replace")
     follows = raw[match.end() : match.end() + 1]
     if content in STATES and follows not in (b"(", b"[", b":"):
         return Item(Span(match.start(1), match.end(1)), STATES[content], match.end())
-    if len(content.strip()) <= 1 and follows in (b"", b" ", b"\t"):
+    lone = len(content.strip()) <= 1 and content not in place.tags
+    if lone and follows in (b"", b" ", b"\t"):
         known = " ".join(f"[{mark}]" for mark in MARKS.values())
-        raise InvalidPlan(path, line, f"unknown mark '[{content}]'; a mark is one of {known}")
+        raise InvalidPlan(
+            place.path, place.line, f"unknown mark '[{content}]'; a mark is one of {known}"
+        )
     return None
 
 

@@ -34,7 +34,7 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Box(msgspec.Struct, frozen=True):
-    """The checkbox of a sub-task; `mark` spans its one mark character."""
+    """The checkbox of a sub-task or phase; `mark` spans its one mark character."""
 
     mark: Span
     state: TaskState
@@ -92,6 +92,7 @@ class Phase(msgspec.Struct, frozen=True):
     tasks: tuple[str, ...] = ()
     chained: bool = True
     conditions: tuple[str, ...] = ()
+    box: Box | None = None
 
 
 class Plan(msgspec.Struct, frozen=True):

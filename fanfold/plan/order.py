@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     Clash = Callable[[Task, Task], str | None]
 
 _PARALLEL = "parallel"
+_GATED = "a gate waits for all before it in its phase"
+_GROUP = 64
+"""So many tasks are compared with each other when guessing; the next one waits for them all."""
 
 
 class Edge(NamedTuple):
@@ -79,64 +82,62 @@ class _Order:
 
     def _phase(self, phase: Phase) -> None:
         entry = f"entry:{phase.id}"
-        self.barrier, self.gate = [entry], f"gates:{phase.id}"
         self.ends: dict[str, None] = {entry: None}
-        self.group: dict[str, None] = {}
-        self.parallel = False
+        self.gate = f"gates:{phase.id}"
+        self._close(entry)
         for name in phase.tasks:
             if name in self.tasks:
-                task = self.tasks[name]
-                self.nodes[name] = self._edges(task, phase)
-                for edge in self.nodes[name]:
+                edges = self._attach(self.tasks[name], phase)
+                self.nodes[name] = edges
+                for edge in edges:
                     self.ends.pop(edge.before, None)
                 self.ends[name] = None
-                self._advance(task)
         self.nodes[f"exit:{phase.id}"] = [Edge(name, "") for name in self.ends]
-        if not self.gate.startswith("gates:"):
+        if self.gate in self.tasks:
             self.nodes[f"gates:{phase.id}"] = [Edge(self.gate, "")]
 
-    def _edges(self, task: Task, phase: Phase) -> list[Edge]:
-        stated = [
-            Edge(name, f"states that it needs {name}") for name in task.needs if name in self.tasks
-        ]
-        if task.kind is Kind.GATE:
-            return _once(
-                [*stated, *self._all(f"gate: waits for all before it in phase {phase.id}")]
-            )
-        if not task.chained:
-            return _once([*stated, Edge(self.gate, f"comes after gate {self.gate}")])
-        starts_group = task.parallel or (phase.execution == _PARALLEL and task.kind is Kind.WORK)
-        if starts_group and not self.parallel:
-            self.barrier = list(self.ends)
-        self.parallel = starts_group
-        if starts_group:
-            return [Edge(name, self._why(name)) for name in self.barrier]
-        if self.clash and task.kind is Kind.WORK and (task.writes or task.mentions):
-            return self._clashing(task, self.clash)
-        return self._all("no sign that it may run beside {}")
+    def _close(self, name: str) -> None:
+        """What comes now waits for `name`, and so for all before it."""
+        self.barrier, self.since, self.beside = [name], list[str](), False
 
-    def _clashing(self, task: Task, clash: Clash) -> list[Edge]:
-        whys = {name: clash(self.tasks[name], task) for name in self.group}
-        edges = [Edge(name, why) for name, why in whys.items() if why]
-        return edges or [Edge(name, self._why(name)) for name in self.barrier]
-
-    def _advance(self, task: Task) -> None:
+    def _attach(self, task: Task, phase: Phase) -> list[Edge]:
+        """What the task waits for; each branch also says what the next one finds."""
+        stated = [Edge(name, f"needs {name}: stated") for name in task.needs if name in self.tasks]
         if task.kind is Kind.GATE:
+            gate = _once([*stated, *(Edge(name, _GATED) for name in self.ends)])
             self.gate = task.id
-        loose = self.parallel and task.chained and task.kind is Kind.WORK
-        if (
-            self.clash
-            and not self.parallel
-            and task.chained
-            and task.kind is Kind.WORK
-            and (task.writes or task.mentions)
-        ):
-            self.group[task.id] = None
-        elif not loose and task.chained:
-            self.barrier, self.group = [task.id], {}
+            self._close(task.id)
+            return gate
+        if not task.chained:
+            self.since.append(task.id)
+            return _once([*stated, Edge(self.gate, f"comes after gate {self.gate}")])
+        work = task.kind is Kind.WORK
+        if task.parallel or (work and phase.execution == _PARALLEL):
+            if not self.beside:
+                self.barrier, self.since, self.beside = list(self.ends), [], True
+            self.since.append(task.id)
+            return self._after(self.barrier)
+        if self.clash and work and _tells(task) and len(self.since) < _GROUP:
+            edges = self._guess(task, self.clash)
+            self.beside = False
+            self.since.append(task.id)
+            return edges
+        edges = self._after(self.ends)
+        self._close(task.id)
+        return edges
 
-    def _all(self, why: str) -> list[Edge]:
-        return [Edge(name, self._why(name) if "{}" in why else why) for name in self.ends]
+    def _guess(self, task: Task, clash: Clash) -> list[Edge]:
+        """Wait for those since the last barrier that clash, or that tell too little to know."""
+        edges: list[Edge] = []
+        for name in self.since:
+            earlier = self.tasks[name]
+            why = clash(earlier, task) if _tells(earlier) else self._why(name)
+            if why:
+                edges.append(Edge(name, why))
+        return edges or self._after(self.barrier)
+
+    def _after(self, names: Iterable[str]) -> list[Edge]:
+        return [Edge(name, self._why(name)) for name in names]
 
     def _why(self, name: str) -> str:
         task = self.tasks.get(name)
@@ -162,6 +163,11 @@ class _Order:
                     ]
             behind[node] = tuple(_once(found))
         return {name: behind[name] for name in self.tasks}
+
+
+def _tells(task: Task) -> bool:
+    """Does the task name files, so that a guess has something to go by?"""
+    return bool(task.writes or task.mentions)
 
 
 def _once(edges: Iterable[Edge]) -> list[Edge]:

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from fanfold.plan import labels, marks
 from fanfold.plan.draft import PhaseDraft, PlanDraft
-from fanfold.plan.model import Span
+from fanfold.plan.model import Box, Span
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanfold.plan.notes import Note
     from fanfold.plan.scanner import Line
+
+    PhaseReader = Callable[[str, int], labels.PhaseLabel | None]
 
 
 @dataclass(slots=True)
@@ -25,6 +29,7 @@ class _Section:
     name: str
     number: str | None
     conditions: bool
+    box: Box | None
     phase: PhaseDraft | None = None
     notes: list[Note] = field(default_factory=list["Note"])
 
@@ -32,8 +37,8 @@ class _Section:
 class Outline:
     """Keeps the open headings, and makes phases of those that hold tasks or are labelled so."""
 
-    def __init__(self, draft: PlanDraft) -> None:
-        self._draft = draft
+    def __init__(self, draft: PlanDraft, label: PhaseReader) -> None:
+        self._draft, self._label = draft, label
         self._sections: list[_Section] = []
         self._implicit: PhaseDraft | None = None
         self._bold_conditions: bool | None = None
@@ -43,19 +48,20 @@ class Outline:
         self._bold_conditions = None
         self._sections = [section for section in self._sections if section.level < level]
 
-    def open(self, line: Line, level: int, text: str) -> None:
+    def open(self, line: Line, heading: marks.Heading, text: str) -> None:
         """Open the heading that `line` is."""
-        label = labels.phase_label(text, level)
+        label = self._label(text, heading.level)
         section = _Section(
-            level,
+            heading.level,
             text,
             line.number,
             Span(line.start, line.end),
             label.name if label else labels.plain(text),
             label.number if label else None,
             label is None and labels.names_conditions(text),
+            Box(line.at(heading.item.mark), heading.item.state) if heading.item else None,
         )
-        if level == 1 and not self._draft.title:
+        if heading.level == 1 and not self._draft.title:
             self._draft.title = labels.plain(text)
         self._sections.append(section)
         if label:
@@ -123,6 +129,7 @@ class Outline:
                 section.heading,
                 checkpoint[1] if checkpoint else None,
                 section.notes,
+                box=section.box,
             )
             self._draft.phases.append(section.phase)
         return section.phase

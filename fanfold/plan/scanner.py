@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fanfold.plan.model import Warning
+from fanfold.plan.model import Span, Warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,10 @@ class Line(msgspec.Struct, frozen=True):
     raw: bytes
     indent: int
     comments: tuple[str, ...] = ()
+
+    def at(self, span: Span) -> Span:
+        """A span of the line as one of the file."""
+        return Span(self.start + span.start, self.start + span.end)
 
     @property
     def text(self) -> str:

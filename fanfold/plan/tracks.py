@@ -12,7 +12,7 @@ import msgspec
 from fanfold.errors import InvalidPlan
 from fanfold.plan import metadata, track_list
 from fanfold.plan.formats import parse
-from fanfold.plan.marks import heading
+from fanfold.plan.marks import Place, heading
 from fanfold.plan.model import Plan, TaskState
 from fanfold.plan.scanner import Line, Role, scan
 
@@ -129,7 +129,7 @@ def approval(data: bytes) -> str:
 
 def _statuses(data: bytes) -> Iterator[tuple[Line, re.Match[str]]]:
     for line in scan(data).lines:
-        found = line.role is Role.TEXT and heading(line.raw, _PLAN, line.number)
+        found = line.role is Role.TEXT and heading(line.raw, Place(_PLAN, line.number))
         if found and found.level > 1:
             return
         if line.role is Role.TEXT and (match := _APPROVAL.match(line.text)):
@@ -171,7 +171,7 @@ def _approve_plan(data: bytes) -> bytes:
     newline = data[lines[0].end : lines[1].start] if lines[1:] else b"\n"
     status = f"Status: {APPROVED}".encode()
     for line in lines:
-        title = line.role is Role.TEXT and heading(line.raw, _PLAN, line.number)
+        title = line.role is Role.TEXT and heading(line.raw, Place(_PLAN, line.number))
         if title:
             if title.level > 1:
                 break

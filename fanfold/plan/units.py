@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fanfold.plan import wording
 from fanfold.plan.model import Kind, Task
+from fanfold.plan.paths import overlap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,11 +74,13 @@ def _joins(
     if mode == "phase":
         outside = {edge.before for member in unit for edge in needs[member.id]} - members
         return before <= members | outside
+    small = sum(map(minutes, unit)) + minutes(task) <= UNIT_MINUTES and len(unit) < UNIT_TASKS
+    if last.parallel and task.parallel:
+        return small and _share_a_file(unit, task) and needs[task.id] == needs[unit[0].id]
     if before != {last.id} or users.get(last.id, 0) != 1:
         return False
     if wording.writes_only_tests(last.title) and not wording.writes_only_tests(task.title):
         return len(unit) < UNIT_TASKS
-    small = sum(map(minutes, unit)) + minutes(task) <= UNIT_MINUTES and len(unit) < UNIT_TASKS
     return small and _same_hands(unit, task)
 
 
@@ -88,10 +91,26 @@ def _same_hands(unit: list[Task], task: Task) -> bool:
     )
 
 
+def _share_a_file(unit: list[Task], task: Task) -> bool:
+    """Would `[P]` neighbours have to wait for each other anyway?"""
+    return overlap(touched(unit) or (), touched([task]) or ()) is not None
+
+
 def role(tasks: Sequence[Task]) -> str:
     """The role that all tasks of a unit ask for; `implementer` where they differ."""
     roles = {wording.role(task.title) for task in tasks}
     return roles.pop() if len(roles) == 1 else "implementer"
+
+
+def touched(tasks: Sequence[Task]) -> tuple[str, ...] | None:
+    """What must not be touched beside a unit: the files it declares, or those of a `[P]` task.
+
+    `[P]` itself says "different files", so what such a task mentions is taken at its word.
+    """
+    declared = writes(tasks)
+    if declared is None and all(task.parallel for task in tasks):
+        return tuple(dict.fromkeys(path for task in tasks for path in task.mentions)) or None
+    return declared
 
 
 def writes(tasks: Sequence[Task]) -> tuple[str, ...] | None:

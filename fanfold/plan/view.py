@@ -72,6 +72,8 @@ def _tasks(plan: Plan, graph: Graph) -> Iterator[str]:
     tasks = {task.id: task for task in plan.tasks}
     yield plan.title or plan.path
     for phase in plan.phases:
+        if not phase.tasks:
+            continue
         yield f"\n  {phase.id}  {phase.name}" if phase.heading else ""
         for name in phase.tasks:
             task = tasks[name]

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from fanfold.errors import InvalidPlan
+from fanfold.plan import conductor
 from fanfold.plan import marks as syntax
 from fanfold.plan.formats import parse
 from fanfold.plan.model import Mark, Phase, Plan, Task, TaskState
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _UPSTREAM_FORM = "{}"
 _SHA_LENGTH = 7
 _UNFINISHED = (TaskState.OPEN, TaskState.IN_PROGRESS)
+_FINISHED = (TaskState.DONE, TaskState.SKIPPED)
 _NO_CHECKPOINTS: dict[str, str] = {}
 
 
@@ -32,11 +34,15 @@ def splice(
     A SHA takes the place of a finished task's old one; else it is appended, in the form most used
     in the file, and bare where there is none. A task that becomes done takes its unfinished
     sub-tasks along, as 96 % of the finished tasks in real plans do; blocked and skipped sub-tasks
-    stay. Raises InvalidPlan where `data` is not what was parsed, or where anything but the intended
-    nodes would read differently afterwards.
+    stay. Other formats than Conductor's know neither SHAs nor checkpoints and get none. Raises
+    InvalidPlan where `data` is not what was parsed, or where anything but the intended nodes would
+    read differently afterwards.
     """
     if data != parsed.data:
         raise InvalidPlan(parsed.path, 0, "was edited since it was parsed")
+    if parsed.format != conductor.NAME:
+        marks = [Mark(mark.task, mark.state) for mark in marks]
+        checkpoints = _NO_CHECKPOINTS
     form = _sha_form(parsed)
     tasks = {task.id: task for task in parsed.tasks}
     phases = {phase.id: phase for phase in parsed.phases}
@@ -45,6 +51,7 @@ def splice(
         if mark.task not in tasks:
             raise InvalidPlan(parsed.path, 0, f"holds no task {mark.task!r}")
         edits += _task_edits(data, tasks[mark.task], mark, form)
+    edits += _phase_marks(parsed, marks)
     for name, sha in checkpoints.items():
         if name not in phases:
             raise InvalidPlan(parsed.path, 0, f"holds no phase {name!r}")
@@ -52,6 +59,23 @@ def splice(
     result = _apply(data, edits)
     _confirm(parsed, parse(result, parsed.path, format=parsed.format), marks, checkpoints)
     return result
+
+
+def _phase_marks(plan: Plan, marks: Sequence[Mark]) -> list[Edit]:
+    """A phase with a checkbox of its own is done when all of its tasks are, else open."""
+    after = {task.id: task.state for task in plan.tasks}
+    after.update((mark.task, mark.state) for mark in marks)
+    touched = {task.phase for task in plan.tasks if after[task.id] is not task.state}
+    edits: list[Edit] = []
+    for phase in plan.phases:
+        if phase.box is None or phase.id not in touched:
+            continue
+        done = all(after[name] in _FINISHED for name in phase.tasks)
+        was_done = phase.box.state in _FINISHED
+        if done != was_done:
+            mark = syntax.MARKS[TaskState.DONE if done else TaskState.OPEN].encode()
+            edits.append((phase.box.mark.start, phase.box.mark.end, mark))
+    return edits
 
 
 def _sha_form(plan: Plan) -> str:
