@@ -186,6 +186,8 @@ def open_repository(path: str | Path, *, bare: bool = False) -> GitRepository:
         handle = pygit2.Repository(place, RepositoryOpenFlag.CROSS_FS)
     except (KeyError, pygit2.GitError) as error:
         raise InvalidRepository(_why_closed(place, str(error))) from error
+    if any(entry.name.endswith(".promisor") for entry in handle.config):
+        raise InvalidRepository(_why_closed(place, "partialclone"))
     if handle.is_bare and not bare:
         raise InvalidRepository(f"{place!r} is a bare repository: run this in a clone with files")
     if handle.head_is_unborn:
