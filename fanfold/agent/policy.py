@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ALWAYS = frozenset({"submit"})
 TICKS = "fanfold itself ticks the plan and keeps these files; leave them alone"
-PRIVATE = (".git", ".ai-workspace")
+WORKSPACE = ".ai-workspace"
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -69,7 +69,7 @@ class Policy:
         if problem:
             return problem
         path = normal(raw)
-        if _top(path) == ".git":
+        if ".git" in map(_folded, path.split("/")):
             return f"{path!r} belongs to git; nobody reads or writes it here"
         if operation is Operation.WRITE:
             return self._write_problem(path)
@@ -81,7 +81,7 @@ class Policy:
         context = self._context
         if not path:
             return "a path is needed"
-        if _top(path) in PRIVATE or any_matches(context.control_files, path):
+        if _folded(path.split("/", 1)[0]) == WORKSPACE or any_matches(context.control_files, path):
             return f"{path!r} is a control file: {TICKS}"
         if path.startswith(PREFIX):
             return f"{path!r} holds the output of a tool and cannot be written"
@@ -102,6 +102,6 @@ def _operations(context: Context, *, shell: bool) -> frozenset[Operation]:
     return frozenset(allowed)
 
 
-def _top(path: str) -> str:
-    """The first name of a path as a case-folding file system would see it."""
-    return path.split("/", 1)[0].rstrip(". ").casefold()
+def _folded(name: str) -> str:
+    """A name as a case-folding file system would see it."""
+    return name.rstrip(". ").casefold()

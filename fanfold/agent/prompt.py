@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from fanfold.run.attempt import Candidate, ConflictFile, Context, Predecessor
 
 CHARACTERS = 36_000
-SHARED = 16_000
+SHARED = {Purpose.WORK: 20_000, Purpose.CANDIDATE: 20_000}
+SHARED_OTHERWISE = 10_000
 OUTLINE = 3_000
 
 _WORK = {
@@ -44,6 +45,14 @@ _STARTING = {
     Purpose.RESOLVE: "Your copy has the conflicted files as ours; the rest of the patch is in it.",
     Purpose.REPAIR: "Your copy has the patch in it already.",
 }
+_RANKS = {
+    "AGENTS.md": (1, 6_000),
+    "CLAUDE.md": (1, 6_000),
+    "GEMINI.md": (1, 6_000),
+    "tech-stack.md": (3, 3_000),
+    "workflow.md": (3, 4_000),
+    "product.md": (5, 2_500),
+}
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -59,7 +68,9 @@ def render(context: Context, role: Role, paths: Sequence[str]) -> Prompt:
     """The prompt of one attempt; `paths` are the repository's files."""
     rules = f"{harness_rules()}\nYour role: {role.name}\n{role.prompt}"
     visible = [path for path in paths if not any_matches(context.context_deny, path)]
-    shared, shared_cuts = fit(_shared_sections(context, visible), SHARED)
+    shared, shared_cuts = fit(
+        _shared_sections(context, visible), SHARED.get(context.purpose, SHARED_OTHERWISE)
+    )
     outline, outline_cuts = fit([Section("the plan", "\n".join(context.outline), 0)], OUTLINE)
     budget = CHARACTERS - len(rules) - sum(map(len, [*shared, *outline]))
     frame = _frame(context)
@@ -90,15 +101,18 @@ def _text(text: str) -> dict[str, Any]:
 
 
 def _shared_sections(context: Context, paths: Sequence[str]) -> list[Section]:
-    instructions = [
-        Section(path, text, rank=1, most=6_000, tag="project_instructions")
-        for path, text in context.instructions
-    ]
     return [
-        *instructions,
-        Section("specification", context.spec, rank=2, most=8_000),
-        Section("files of the repository", repository_map(paths), rank=3, most=3_500),
+        *(_instructions(path, text) for path, text in context.instructions),
+        Section("specification", context.spec, rank=2, most=6_000),
+        Section("files of the repository", repository_map(paths), rank=3),
     ]
+
+
+def _instructions(path: str, text: str) -> Section:
+    """What agents are told comes first, then how work is done, then what the product is."""
+    name = path.rsplit("/", 1)[-1]
+    rank, most = _RANKS.get(name, (4, 2_500))
+    return Section(path, text, rank, most, tag="project_instructions")
 
 
 def _own_sections(context: Context) -> list[Section]:

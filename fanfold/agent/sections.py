@@ -26,7 +26,7 @@ class Section(msgspec.Struct, frozen=True):
     def rendered(self, text: str) -> str:
         """Between tags that the text itself cannot close."""
         safe = text.replace(f"</{self.tag}", f"<\\/{self.tag}")
-        name = self.name.replace(chr(34), chr(39)).replace("\n", " ")
+        name = self.name.replace('"', "'").replace("\n", " ")
         return f'<{self.tag} name="{name}">\n{safe.strip()}\n</{self.tag}>'
 
 

@@ -64,9 +64,13 @@ class Tool(Generic[A]):
         self.name, self.description, self.operation = name, description, operation
         self.arguments, self.run, self.paths = arguments, run, paths
 
-    def parse(self, value: object) -> A:
-        """The typed input; raises `msgspec.ValidationError` with the place and the mend."""
-        return msgspec.convert(value, self.arguments)
+    def parse(self, value: dict[str, Any]) -> A:
+        """The typed input; raises `msgspec.ValidationError` with the place and the mend.
+
+        What is null counts as left out, and numbers may come as text.
+        """
+        given = {name: item for name, item in value.items() if item is not None}
+        return msgspec.convert(given, self.arguments, strict=False)
 
     def definition(self, without: tuple[str, ...] = ()) -> dict[str, Any]:
         """The tool as the Messages API wants it, less the properties named."""

@@ -55,12 +55,20 @@ class Bench:
         self._denied = tuple(denied)
 
     def paths(self, folder: str = "") -> list[str]:
-        """Sorted paths that may be read, at or below `folder`; spilled ones only when asked for."""
+        """Sorted paths that may be read, at or below `folder`; spilled ones only when asked for.
+
+        Raises `ToolFailure` where there is nothing.
+        """
         if folder and f"{folder}/".startswith(PREFIX):
             every = self.spill.paths()
         else:
             every = [p for p in self.workspace.files() if not any_matches(self._denied, p)]
-        return [p for p in every if not folder or p == folder or p.startswith(f"{folder}/")]
+        if not folder:
+            return every
+        below = [p for p in every if p == folder or p.startswith(f"{folder}/")]
+        if not below:
+            raise ToolFailure(f"there is no file at or below {folder!r}")
+        return below
 
     def read(self, path: str) -> str:
         """A text file, byte-exact under `write`; raises `ToolFailure` for binary files."""

@@ -63,6 +63,7 @@ def test_a_picker_writes_nothing() -> None:
         ".git/config",
         ".GIT/hooks/pre-commit",
         "./.git",
+        "vendor/lib/.Git/config",
         ".git./x",
         ".git /x",
     ],

@@ -113,6 +113,19 @@ def test_stays_within_the_budget_and_lists_the_cuts() -> None:
     assert any("left out" in cut for cut in prompt.cuts)
 
 
+def test_what_agents_are_told_and_the_spec_go_before_what_the_product_is() -> None:
+    big = "word " * 2_000
+    names = ("AGENTS.md", "conductor/product.md", "conductor/tech-stack.md")
+    context = a_context(spec=big, instructions=tuple((n, f"{n} {big}") for n in names))
+    prompt = render(context, ROLE, [f"{i}/{j}.py" for i in range(90) for j in range(90)])
+    assert [cut.split(":")[0] for cut in prompt.cuts] == [
+        "AGENTS.md",
+        "specification",
+        "conductor/tech-stack.md",
+        "conductor/product.md",
+    ]
+
+
 def test_small_bundles_are_not_cut() -> None:
     assert render(FULL, ROLE, ["a.py"]).cuts == ()
 

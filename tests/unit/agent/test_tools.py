@@ -214,6 +214,18 @@ def test_grep(arguments: dict[str, str], found: list[str]) -> None:
     assert text == ("\n".join(found) or f"No line matches {arguments['pattern']!r}.")
 
 
+@pytest.mark.parametrize("name", ["glob", "grep"])
+def test_a_search_below_nothing_says_so(name: str) -> None:
+    with pytest.raises(ToolFailure, match="no file at or below 'lib'"):
+        call(bench(), name, pattern="x", path="lib/")
+
+
+def test_input_may_hold_nulls_and_numbers_as_text() -> None:
+    text = call(bench(), "read", file_path="src/a.py", view_range=["3", "3"]).text
+    assert text == "     3\tdef f():"
+    assert "def f" in call(bench(), "read", file_path="src/a.py", view_range=None).text
+
+
 def test_grep_tells_a_bad_expression() -> None:
     with pytest.raises(ToolFailure, match="not a regular expression: "):
         call(bench(), "grep", pattern="(")
