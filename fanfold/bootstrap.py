@@ -152,7 +152,12 @@ def models_of(settings: Settings, keys: Credentials) -> ModelFactory:
     require_key(settings)
     from fanfold.adapters.claude.messages import ClaudeModel
 
-    model = ClaudeModel(keys.api_key, auth_token=keys.auth_token, base_url=keys.base_url)
+    model = ClaudeModel(
+        keys.api_key,
+        auth_token=keys.auth_token,
+        base_url=keys.base_url,
+        silence_s=settings.model.timeout_s,
+    )
     return lambda _: model
 
 
