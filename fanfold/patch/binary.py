@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fanfold.patch.limits import Limits
     from fanfold.patch.model import Binary
 
-MAX_LINE = 52
+STEP = 65_536
 
 
 def decode_line(line: bytes) -> bytes:
@@ -38,16 +38,29 @@ def _length(letter: bytes) -> int:
 def inflate(binary: Binary, path: str, limits: Limits) -> bytes:
     """What was deflated: exactly the declared size, once that is within the limits."""
     limits.check(binary.size, path)
-    inflater = zlib.decompressobj()
     try:
-        data = inflater.decompress(binary.deflated, binary.size + 1)
+        data, is_whole = _inflated(binary.deflated, binary.size + 1)
     except zlib.error as error:
         raise InvalidPatch("bad_binary", f"does not inflate: {error}", path) from None
-    if len(data) != binary.size or not inflater.eof or inflater.unused_data:
+    if len(data) != binary.size or not is_whole:
         raise InvalidPatch(
             "bad_binary", f"does not inflate to the {binary.size} bytes declared", path
         )
     return data
+
+
+def _inflated(deflated: bytes, most: int) -> tuple[bytes, bool]:
+    """At most `most` bytes, fed in small steps so that no copy of the rest is held; and whether
+    the stream ended.
+    """
+    inflater = zlib.decompressobj()
+    parts: list[bytes] = []
+    for at in range(0, len(deflated), STEP):
+        parts.append(inflater.decompress(deflated[at : at + STEP], most))
+        most -= len(parts[-1])
+        if most <= 0 or inflater.eof:
+            break
+    return b"".join(parts), inflater.eof
 
 
 def content(binary: Binary, old: bytes, path: str, limits: Limits) -> bytes:

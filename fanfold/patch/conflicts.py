@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from fanfold.patch.model import SYMLINK, Entry
+from fanfold.patch.model import GITLINK, SYMLINK, Entry
 from fanfold.patch.three_way import MARKER, is_binary, merge_text
 
 
@@ -54,7 +54,7 @@ def diff3(conflict: Conflict) -> bytes:
     """
     sides = (conflict.base, conflict.ours, conflict.theirs)
     data = [side.data if side else b"" for side in sides]
-    is_text = all(side is None or side.entry.mode != SYMLINK for side in sides)
+    is_text = all(side is None or side.entry.mode not in (SYMLINK, GITLINK) for side in sides)
     if not is_text or any(map(is_binary, data)) or conflict.ours is None or conflict.theirs is None:
         return _summary(conflict).encode()
     return merge_text(

@@ -43,7 +43,7 @@ SECRETS = {
 
 
 @pytest.mark.parametrize("kind", SECRETS)
-def test_a_secret_is_found_at_its_line_and_redacted(kind):
+def test_a_secret_is_found_at_its_line_and_redacted(kind: str) -> None:
     secret = SECRETS[kind]()
     text = f"first line\n  {secret}\nlast line\n"
     assert [(found.kind, found.line) for found in scanner.find(text)] == [(kind, 2)]
@@ -64,7 +64,7 @@ def test_a_secret_is_found_at_its_line_and_redacted(kind):
         f"private_key='{made_up(44)}'",
     ],
 )
-def test_a_random_value_with_a_telling_name_is_found(text):
+def test_a_random_value_with_a_telling_name_is_found(text: str) -> None:
     assert [found.kind for found in scanner.find(text)] == ["secret_value"]
 
 
@@ -88,12 +88,12 @@ def test_a_random_value_with_a_telling_name_is_found(text):
         "secret: !Ref DatabaseSecretAttachment2",
     ],
 )
-def test_what_is_no_secret_is_left_alone(text):
+def test_what_is_no_secret_is_left_alone(text: str) -> None:
     assert scanner.find(text) == []
     assert scanner.redact(text) == text
 
 
-def test_a_line_of_a_megabyte_takes_bounded_time():
+def test_a_line_of_a_megabyte_takes_bounded_time() -> None:
     begin = time.perf_counter()
     for text in ("a" * 1_000_000, "secret = " * 100_000, "https://a:" * 100_000, "-" * 1_000_000):
         assert scanner.find(text) == []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pygit2
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 NULL = "0" * 40
@@ -20,7 +21,7 @@ def bare(path: Path) -> pygit2.Repository:
     return pygit2.init_repository(str(path), bare=True)
 
 
-def write_tree(repo: pygit2.Repository, files: dict[str, Content]) -> str:
+def write_tree(repo: pygit2.Repository, files: Mapping[str, Content]) -> str:
     """A tree of files; a value is bytes, or (mode, bytes), for a gitlink its commit id in hex."""
     index = pygit2.Index()
     for path, content in files.items():
@@ -37,7 +38,7 @@ def read_tree(repo: pygit2.Repository, oid: str) -> dict[str, Content]:
     for line in filter(None, out):
         head, _, path = line.partition(b"\t")
         mode, _, blob = head.decode().split()
-        data = b"" if mode == "160000" else repo[blob].data
+        data = b"" if mode == "160000" else repo.odb.read(blob)[1]
         files[path.decode()] = data if mode == "100644" else (int(mode, 8), data)
     return files
 

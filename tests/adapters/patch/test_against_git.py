@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +16,9 @@ from tests.adapters.patch.oracle import git_merge
 from tests.adapters.patch.repos import bare, git_diff, write_tree
 from tests.adapters.patch.scenes import base_files, edited
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is the oracle")
 WITHIN_TEST = settings(
     max_examples=60,
@@ -25,7 +29,7 @@ WITHIN_TEST = settings(
 
 @WITHIN_TEST
 @given(seed=st.integers(0, 1 << 32))
-def test_merge_gives_gits_tree_or_gits_conflicted_paths(tmp_path, seed):
+def test_merge_gives_gits_tree_or_gits_conflicted_paths(tmp_path: Path, seed: int) -> None:
     repo = bare(tmp_path / "repo.git")
     choose = Random(seed).randrange
     files = base_files(choose)
@@ -53,7 +57,7 @@ def test_merge_gives_gits_tree_or_gits_conflicted_paths(tmp_path, seed):
 
 @WITHIN_TEST
 @given(seed=st.integers(0, 1 << 32))
-def test_reading_and_applying_any_diff_of_git_gives_its_tree(tmp_path, seed):
+def test_reading_and_applying_any_diff_of_git_gives_its_tree(tmp_path: Path, seed: int) -> None:
     repo = bare(tmp_path / "repo.git")
     choose = Random(seed).randrange
     files = base_files(choose)

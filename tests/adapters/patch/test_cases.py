@@ -15,7 +15,7 @@ from tests.adapters.patch.repos import bare, git_diff, run
 
 CASES = Path(__file__).parents[4] / "shared" / "data" / "merges"
 UNION = "git's verdict was taken without the base's merge=union attribute"
-EXPLAINED = {
+EXPLAINED: dict[str, tuple[set[str], str]] = {
     "flask-1351d0a56580": ({"CHANGES.rst"}, UNION),
     "flask-9bee619320d3": ({"CHANGES.rst"}, UNION),
     "pytest-745cd26850f1": ({"CHANGELOG"}, UNION),
@@ -47,7 +47,7 @@ def _cases() -> list[Case]:
 
 
 @pytest.fixture(scope="module")
-def repo(tmp_path_factory):
+def repo(tmp_path_factory: pytest.TempPathFactory) -> pygit2.Repository:
     if not CASES.exists():
         pytest.skip("the recorded merges are not here")
     repo = bare(tmp_path_factory.mktemp("cases") / "repo.git")
@@ -57,7 +57,7 @@ def repo(tmp_path_factory):
 
 @pytest.mark.skipif(not CASES.exists(), reason="the recorded merges are not here")
 @pytest.mark.parametrize("case", _cases(), ids=lambda case: case.name)
-def test_a_real_merge_gets_gits_verdict(repo, case):
+def test_a_real_merge_gets_gits_verdict(repo: pygit2.Repository, case: Case) -> None:
     base, one, two = (
         str(repo.references[f"refs/cases/{case.name}/{side}"].peel(pygit2.Tree).id)
         for side in ("base", "p1", "p2")
@@ -68,7 +68,7 @@ def test_a_real_merge_gets_gits_verdict(repo, case):
     if case.clean:
         assert result.tree == case.tree
         return
-    explained, _ = EXPLAINED.get(case.name, (set(), ""))
-    found = set() if isinstance(outcome, Applied) else set(outcome.paths)
+    explained, _ = EXPLAINED.get(case.name, (set[str](), ""))
+    found = set[str]() if isinstance(outcome, Applied) else set(outcome.paths)
     assert found == case.paths - explained
     assert (result.tree == one) == bool(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from base64 import b85encode
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.adapters.patch.repos import (
     GITLINK,
     LINK,
     NULL,
+    Content,
     bare,
     blob_id,
     changed_file,
@@ -24,10 +26,13 @@ from tests.adapters.patch.repos import (
     write_tree,
 )
 
+if TYPE_CHECKING:
+    import pygit2
+
 THREE = b"one\ntwo\nthree\n"
 LOUD = b"ONE\ntwo\nthree\n"
 LOUD_HUNK = "@@ -1,3 +1,3 @@\n-one\n+ONE\n two\n three\n"
-FILES = {
+FILES: dict[str, Content] = {
     "README.md": b"hello\n",
     "d/f": THREE,
     "d/g": b"g\n",
@@ -40,12 +45,12 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def repo(tmp_path_factory):
+def repo(tmp_path_factory: pytest.TempPathFactory) -> pygit2.Repository:
     return bare(tmp_path_factory.mktemp("gate") / "repo.git")
 
 
 @pytest.fixture(scope="module")
-def base(repo):
+def base(repo: pygit2.Repository) -> str:
     return write_tree(repo, FILES)
 
 
@@ -206,7 +211,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_patch_is_refused_with_rule_and_path(repo, base, name):
+def test_a_hostile_patch_is_refused_with_rule_and_path(
+    repo: pygit2.Repository, base: str, name: str
+) -> None:
     code, data = HOSTILE[name]
     with pytest.raises(InvalidPatch) as refused:
         check(read_patch(data), repo, base)
@@ -232,11 +239,13 @@ def test_a_hostile_patch_is_refused_with_rule_and_path(repo, base, name):
         ("nothing", b""),
     ],
 )
-def test_a_harmless_patch_passes(repo, base, name, data):
+def test_a_harmless_patch_passes(
+    repo: pygit2.Repository, base: str, name: str, data: bytes
+) -> None:
     assert check(read_patch(data), repo, base).patch == read_patch(data)
 
 
-def test_a_link_may_give_way_to_a_directory(repo, base):
+def test_a_link_may_give_way_to_a_directory(repo: pygit2.Repository, base: str) -> None:
     files = {path: data for path, data in FILES.items() if path != "dlink"}
     patch = read_patch(git_diff(repo, base, write_tree(repo, files | {"dlink/f": b"x\n"})))
     assert check(patch, repo, base).patch == patch
@@ -266,8 +275,8 @@ def test_a_link_may_give_way_to_a_directory(repo, base):
     ],
 )
 def test_the_write_set_counts_on_both_sides_and_names_what_is_protected(
-    repo, base, data, writes, code
-):
+    repo: pygit2.Repository, base: str, data: bytes, writes: tuple[str, ...], code: str | None
+) -> None:
     patch = read_patch(data)
     if code is None:
         assert check(patch, repo, base, writes=writes).patch == patch
@@ -277,7 +286,7 @@ def test_the_write_set_counts_on_both_sides_and_names_what_is_protected(
     assert refused.value.code == code
 
 
-def test_control_files_are_dropped_and_recorded(repo, base):
+def test_control_files_are_dropped_and_recorded(repo: pygit2.Repository, base: str) -> None:
     plan = changed_file("plan.md", b"- [ ] a\n", b"- [x] a\n", "@@ -1 +1 @@\n-- [ ] a\n+- [x] a\n")
     other = new_file("src/b.py", b"x\n")
     gated = check(read_patch(plan + other), repo, base, control=lambda path: path == "plan.md")
@@ -285,19 +294,19 @@ def test_control_files_are_dropped_and_recorded(repo, base):
     assert gated.patch == read_patch(other)
 
 
-def test_a_control_file_does_not_hide_a_hostile_path(repo, base):
+def test_a_control_file_does_not_hide_a_hostile_path(repo: pygit2.Repository, base: str) -> None:
     with pytest.raises(InvalidPatch, match="path_escape"):
         check(read_patch(new_file("../plan.md", b"x\n")), repo, base, control=lambda _: True)
 
 
-def test_a_file_over_the_limit_is_refused(repo, base):
+def test_a_file_over_the_limit_is_refused(repo: pygit2.Repository, base: str) -> None:
     data = new_file("big", b"x" * 2000 + b"\n")
     assert check(read_patch(data), repo, base, max_file_bytes=2001)
     with pytest.raises(InvalidPatch, match="file_too_large"):
         check(read_patch(data), repo, base, max_file_bytes=2000)
 
 
-def test_many_small_bombs_are_refused_together(repo, base):
+def test_many_small_bombs_are_refused_together(repo: pygit2.Repository, base: str) -> None:
     zeros = bytes(4_000_000)
     deflated, oid = zlib.compress(zeros, 9), blob_id(zeros)
     data = b"".join(literal(f"z{number}", len(zeros), deflated, oid) for number in range(40))
@@ -308,18 +317,20 @@ def test_many_small_bombs_are_refused_together(repo, base):
 class Scanner:
     """Takes every line with TOPSECRET in it for a secret."""
 
-    def find(self, text):
+    def find(self, text: str) -> list[Found]:
         return [Found(line) for line, row in enumerate(text.split("\n"), 1) if "TOPSECRET" in row]
 
 
 class Found:
     kind = "test"
 
-    def __init__(self, line):
+    def __init__(self, line: int) -> None:
         self.line = line
 
 
-def test_a_secret_that_is_added_is_refused_with_its_line(repo, base):
+def test_a_secret_that_is_added_is_refused_with_its_line(
+    repo: pygit2.Repository, base: str
+) -> None:
     new = b"one\ntwo\nTOPSECRET\nthree\n"
     data = changed_file("d/f", THREE, new, "@@ -2,2 +2,3 @@\n two\n+TOPSECRET\n three\n")
     with pytest.raises(InvalidPatch) as refused:
@@ -329,7 +340,7 @@ def test_a_secret_that_is_added_is_refused_with_its_line(repo, base):
     assert "TOPSECRET" not in str(refused.value)
 
 
-def test_a_secret_that_is_removed_or_stays_is_no_finding(repo):
+def test_a_secret_that_is_removed_or_stays_is_no_finding(repo: pygit2.Repository) -> None:
     old, new = b"TOPSECRET\nstays TOPSECRET\n", b"stays TOPSECRET\nnew\n"
     base = write_tree(repo, {"f": old})
     patch = read_patch(git_diff(repo, base, write_tree(repo, {"f": new})))
@@ -347,12 +358,16 @@ def test_a_secret_that_is_removed_or_stays_is_no_finding(repo):
         {"tab\u2014dash": b""},
     ],
 )
-def test_whatever_git_diffs_passes(repo, base, files):
+def test_whatever_git_diffs_passes(
+    repo: pygit2.Repository, base: str, files: dict[str, Content]
+) -> None:
     patch = read_patch(git_diff(repo, base, write_tree(repo, FILES | files)))
     assert check(patch, repo, base).patch.paths == tuple(files)
 
 
-def test_a_base_with_a_hostile_entry_is_refused_where_it_is_touched(repo):
+def test_a_base_with_a_hostile_entry_is_refused_where_it_is_touched(
+    repo: pygit2.Repository,
+) -> None:
     blob = repo.create_blob(b"x")
     for name in (b"..", b".git", b".GIT", b"git~1", ".g\u200cit".encode(), b"a/b", b""):
         tree = b"100644 %b\0%b" % (name, blob.raw)
@@ -363,21 +378,23 @@ def test_a_base_with_a_hostile_entry_is_refused_where_it_is_touched(repo):
 
 
 @pytest.mark.parametrize("names", [(b"b", b"a"), (b"a", b"a")])
-def test_a_base_out_of_order_is_refused(repo, names):
+def test_a_base_out_of_order_is_refused(
+    repo: pygit2.Repository, names: tuple[bytes, bytes]
+) -> None:
     blob = repo.create_blob(b"x")
     tree = b"".join(b"100644 %b\0%b" % (name, blob.raw) for name in names)
     with pytest.raises(InvalidPatch, match="bad_tree"):
         check(read_patch(new_file("n", b"x\n")), repo, str(repo.odb.write(2, tree)))
 
 
-def test_a_base_without_the_blob_is_refused(repo):
+def test_a_base_without_the_blob_is_refused(repo: pygit2.Repository) -> None:
     tree = str(repo.odb.write(2, b"100644 f\0" + bytes.fromhex(blob_id(THREE + b"gone"))))
     data = changed_file("f", THREE + b"gone", LOUD + b"gone", LOUD_HUNK)
     with pytest.raises(InvalidPatch, match="missing_object"):
         check(read_patch(data), repo, tree)
 
 
-def test_a_submodule_may_not_be_deleted(repo):
+def test_a_submodule_may_not_be_deleted(repo: pygit2.Repository) -> None:
     files = {"sm": (GITLINK, b"1" * 40), "f": (FILE, b"x")}
     base = write_tree(repo, files)
     with pytest.raises(InvalidPatch, match="submodule"):
