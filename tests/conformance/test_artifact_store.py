@@ -113,6 +113,12 @@ def test_a_key_must_be_a_plain_relative_path(store: ArtifactStore, key: str) -> 
         store.get(key)
 
 
+def test_a_log_is_never_overwritten(store: ArtifactStore) -> None:
+    for name in ("events.jsonl", "events.lock"):
+        with pytest.raises(FanfoldError, match="a log's"):
+            store.put(f"runs/r1/attempts/1.1/{name}", b"x")
+
+
 @pytest.mark.parametrize("prefix", ["..", "runs/../..", "/etc"])
 def test_a_prefix_must_be_a_plain_relative_path(store: ArtifactStore, prefix: str) -> None:
     with pytest.raises(FanfoldError, match="no artifact key"):

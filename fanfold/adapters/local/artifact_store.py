@@ -23,6 +23,8 @@ def check_key(key: str) -> None:
     parts = key.split("/")
     if any(p in {"", ".", ".."} or p.startswith(TEMPORARY) for p in parts) or not key.isprintable():
         raise FanfoldError(f"{key!r} is no artifact key: it must be a plain relative path")
+    if parts[-1] in _NOT_ARTIFACTS:
+        raise FanfoldError(f"{key!r} is no artifact key: that name is a log's")
 
 
 def is_below(key: str, prefix: str) -> bool:

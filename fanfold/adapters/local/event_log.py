@@ -3,73 +3,29 @@
 from __future__ import annotations
 
 import os
-from array import array
 from contextlib import contextmanager
-from datetime import datetime
 from threading import Lock
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from fanfold.adapters.local.disk import locked, sync_folder, translated
+from fanfold.adapters.local.log_index import LogIndex
 from fanfold.errors import FanfoldError
 from fanfold.run.events import Envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from array import array
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from fanfold.adapters.local.log_index import StreamIndex
 
 _CHUNK = 16 * 1024 * 1024
 _FINGERPRINT = 512
-_OBJECT = ord("{")
 
-
-class EventLine(msgspec.Struct):
-    """What makes a line an event of ours; its data is read only when asked for."""
-
-    event_id: str
-    event_type: str
-    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
-    project: str
-    stream: str
-    version: Annotated[int, msgspec.Meta(ge=1)]
-    data: msgspec.Raw
-    schema: Annotated[int, msgspec.Meta(ge=1)] = 1
-    actor: str = ""
-
-
-class StreamIndex:
-    """Where the events of one stream lie in the file."""
-
-    def __init__(self, first: tuple[datetime, str]) -> None:
-        self.first = first
-        self.last = first[0]
-        self.offsets = array("Q")
-        self.lengths = array("Q")
-        self.gap_at: int | None = None
-
-    @property
-    def version(self) -> int:
-        return len(self.offsets)
-
-
-_decode_line = msgspec.json.Decoder(EventLine).decode
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _encode = msgspec.json.Encoder().encode
-
-
-def first_event(path: Path) -> EventLine | None:
-    """The first event of a log, without reading on. Raises `FanfoldError`."""
-    with translated("read", path), path.open("rb") as file:
-        return next((event for line in file if (event := _event(line))), None)
-
-
-def _event(line: bytes) -> EventLine | None:
-    try:
-        event = _decode_line(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return event if memoryview(event.data)[0] == _OBJECT else None
 
 
 class EventLog:
@@ -87,11 +43,8 @@ class EventLog:
         self._forget()
 
     def _forget(self) -> None:
-        self.streams: dict[str, StreamIndex] = {}
-        self.skipped = 0
-        self.torn_tail = False
+        self._index = LogIndex()
         self._inode = (0, 0)
-        self._offset = 0
         self._fingerprint = b""
 
     @contextmanager
@@ -127,9 +80,18 @@ class EventLog:
         finally:
             os.close(self._descriptor)
 
+    @property
+    def streams(self) -> Mapping[str, StreamIndex]:
+        return self._index.streams
+
+    @property
+    def skipped(self) -> int:
+        """How many lines so far are no event of ours."""
+        return self._index.skipped + self._index.torn_tail
+
     def version(self, stream: str) -> int:
         """Raises `FanfoldError` where a line of the stream is missing."""
-        index = self.streams.get(stream)
+        index = self._index.streams.get(stream)
         if index is None:
             return 0
         if index.gap_at is not None:
@@ -144,7 +106,7 @@ class EventLog:
         after = max(after, 0)
         if self.version(stream) <= after:
             return []
-        index = self.streams[stream]
+        index = self._index.streams[stream]
         try:
             lines = self._lines(index.offsets[after:], index.lengths[after:])
             return [_decode_envelope(line) for line in lines]
@@ -196,62 +158,27 @@ class EventLog:
     def _catch_up(self) -> None:
         status = os.fstat(self._descriptor)
         inode = (status.st_dev, status.st_ino)
-        if inode != self._inode or status.st_size < self._offset or not self._is_the_same_file():
+        if (
+            inode != self._inode
+            or status.st_size < self._index.offset
+            or not self._is_the_same_file()
+        ):
             self._forget()
             self._inode = inode
         chunk = _CHUNK
-        while self._offset < status.st_size:
-            block = self._pread(self._offset, chunk)
-            at_end = self._offset + len(block) >= status.st_size
-            consumed = self._index(block, at_end)
+        while self._index.offset < status.st_size:
+            block = self._pread(self._index.offset, chunk)
+            at_end = self._index.offset + len(block) >= status.st_size
+            consumed = self._index.take(block, at_end=at_end)
             if at_end:
                 break
             chunk = chunk if consumed else chunk * 2
-        start = max(0, self._offset - _FINGERPRINT)
-        self._fingerprint = self._pread(start, self._offset - start)
+        start = max(0, self._index.offset - _FINGERPRINT)
+        self._fingerprint = self._pread(start, self._index.offset - start)
 
     def _is_the_same_file(self) -> bool:
-        start = self._offset - len(self._fingerprint)
+        start = self._index.offset - len(self._fingerprint)
         return self._pread(start, len(self._fingerprint)) == self._fingerprint
-
-    def _index(self, block: bytes, at_end: bool) -> int:
-        """Takes in the whole lines of `block`; gives how many bytes that were.
-
-        A last line without its end counts when it is a whole event all the same: a JSON object cut
-        short never is.
-        """
-        lines = block.split(b"\n")
-        tail = lines.pop()
-        offset = self._offset
-        for line in lines:
-            if line and not self._accept(line, offset):
-                self.skipped += 1
-            offset += len(line) + 1
-        self.torn_tail = bool(tail) and at_end
-        if self.torn_tail and self._accept(tail, offset):
-            self.torn_tail = False
-            offset += len(tail)
-        consumed, self._offset = offset - self._offset, offset
-        return consumed
-
-    def _accept(self, line: bytes, offset: int) -> bool:
-        event = _event(line)
-        if event is None:
-            return False
-        index = self.streams.get(event.stream)
-        if index is None:
-            index = self.streams[event.stream] = StreamIndex((event.timestamp, event.event_id))
-        ahead = event.version - len(index.offsets)
-        if index.gap_at is not None or ahead < 1:
-            return False
-        if ahead > 1:
-            index.gap_at = offset
-            return False
-        index.offsets.append(offset)
-        index.lengths.append(len(line))
-        if event.timestamp > index.last:
-            index.last = event.timestamp
-        return True
 
     def _pread(self, offset: int, length: int) -> bytes:
         return os.pread(self._descriptor, length, offset)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from fanfold.adapters.envelopes import attempt_folder, check_stream, seal, unseal
 from fanfold.adapters.local.artifact_store import FileArtifactStore, check_key
 from fanfold.adapters.local.disk import translated
-from fanfold.adapters.local.event_log import EventLog, first_event
+from fanfold.adapters.local.event_log import EventLog
+from fanfold.adapters.local.log_index import first_event
 from fanfold.errors import StreamConflict
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class JsonlEventStore:
     @property
     def skipped_lines(self) -> int:
         """Lines that are no event of ours, in the logs read so far: foreign, torn or repeated."""
-        return sum(log.skipped + log.torn_tail for log in list(self._logs.values()))
+        return sum(log.skipped for log in list(self._logs.values()))
 
     def _now(self, log: EventLog, stream: str) -> datetime:
         index = log.streams.get(stream)
