@@ -73,7 +73,7 @@ class LogIndex:
         self.torn_tail = False
 
     def take(self, block: bytes, *, at_end: bool) -> int:
-        """Take in the whole lines of `block`, which follows `offset`; gives how many bytes they are.
+        """Take in the whole lines of `block`, which follows `offset`; gives their size in bytes.
 
         A last line without its end counts when it is a whole event all the same: a JSON object cut
         short never is.
