@@ -9,6 +9,7 @@ import msgspec
 
 from fanfold.agent.exits import BadRequest, ContextFull, ModelShut, NoModel
 from fanfold.agent.purse import TokenEstimate
+from fanfold.agent.watched import Watched
 from fanfold.errors import (
     ModelDenied,
     ModelError,
@@ -61,8 +62,12 @@ class Caller:
         self._log, self._purse, self._timing, self._guard = desk.events, purse, timing, guard
         self._history = history
         self._estimate = TokenEstimate(history.lasting_characters)
+        self._watched = Watched(guard)
         self._calls = 0
         self._jitter = random.SystemRandom().random
+
+    def close(self) -> None:
+        self._watched.close()
 
     def query(self) -> Answer:
         """A reply after at most five tries. Raises the `Stop` that fits when there is none."""
@@ -114,8 +119,9 @@ class Caller:
 
     def _send(self, reservation: Reservation) -> ModelReply:
         request = self._history.request(self._name, reservation.max_tokens, self._effort)
+        seconds = min(self._timing.left, LONGEST_CALL_S)
         try:
-            reply = self._model.send(request, timeout_s=min(self._timing.left, LONGEST_CALL_S))
+            reply = self._watched.run(lambda: self._model.send(request, timeout_s=seconds))
         except UserError as error:
             raise ModelDenied(str(error)) from error
         if not reply.stop_reason:

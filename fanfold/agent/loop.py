@@ -74,8 +74,11 @@ class Loop:
         self._warned = False
 
     def run(self) -> None:
-        while True:
-            self.step()
+        try:
+            while True:
+                self.step()
+        finally:
+            self._caller.close()
 
     def step(self) -> None:
         answer = self.query()

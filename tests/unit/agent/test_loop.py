@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,10 +17,32 @@ from fanfold.errors import (
 )
 from fanfold.run.attempt import AttemptLimits, Candidate, CheckResult, Exit, Purpose, Usage
 from fanfold.run.events import LoopNudged, LoopStopped, ModelCalled, ModelCallStarted, ToolCalled
-from tests.unit.agent.conftest import DONE, FAKE_SECRET, Attempt, a_context, reply, say, use
+from tests.unit.agent.conftest import (
+    DONE,
+    FAKE_SECRET,
+    Attempt,
+    Replies,
+    a_context,
+    reply,
+    say,
+    use,
+)
 
 if TYPE_CHECKING:
-    from fanfold.ports import ModelReply
+    from fanfold.ports import ModelReply, ModelRequest
+
+
+class Silent(Replies):
+    """Says nothing until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.speak = threading.Event()
+
+    def send(self, request: ModelRequest, *, timeout_s: float) -> ModelReply:
+        self.speak.wait(10)
+        return DONE
+
 
 WRITE = reply(use("write", file_path="b.py", content="two\n"))
 LOOK = reply(use("read", file_path="a.py"))
@@ -272,6 +295,16 @@ def test_can_be_stopped_while_it_waits(attempt: Attempt) -> None:
     attempt.keep_going = lambda: next(answers)
     assert attempt.run(ModelUnavailable("429", retry_after=30)).exit is Exit.CANCELLED
     assert attempt.clock.monotonic() < 10
+
+
+def test_a_stop_does_not_wait_for_a_reply_and_counts_the_call_in_full(attempt: Attempt) -> None:
+    answers = iter([None, Exit.INTERRUPTED])
+    attempt.keep_going = lambda: next(answers)
+    silent = Silent()
+    report = attempt.run(model=silent)
+    silent.speak.set()
+    assert report.exit is Exit.INTERRUPTED
+    assert report.cost == attempt.fold().cost > 100_000
 
 
 @pytest.mark.parametrize("fault", [StreamDropped("cut"), ModelUnavailable("late", billed=True)])
