@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+_ZOMBIE = "ended"
+
 
 class ProcessIdentity(msgspec.Struct, frozen=True):
     """A process of one boot of one machine; `space` is its pid namespace, empty where unknown."""
@@ -32,11 +34,16 @@ def is_gone(identity: ProcessIdentity) -> bool:
         return False
     if identity.boot != _boot():
         return True
-    return identity.space == _space() and _started(identity.pid) != identity.started
+    if identity.space != _space():
+        return False
+    started = _started(identity.pid)
+    if started is None:
+        return not _exists(identity.pid)
+    return bool(identity.started) and started != identity.started
 
 
 def _started(pid: int) -> str | None:
-    """When the process started, fit for comparison only; None for no process, or a zombie."""
+    """When the process started, fit for comparison only; None where nothing is to be seen of it."""
     if not Path("/proc/self/stat").exists():
         return _started_by_ps(pid)
     try:
@@ -44,14 +51,25 @@ def _started(pid: int) -> str | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = stat.rpartition(b")")[2].split()
-    return None if fields[0] in b"ZX" else fields[19].decode()
+    return _ZOMBIE if fields[0] in b"ZX" else fields[19].decode()
 
 
 def _started_by_ps(pid: int) -> str | None:
     command = ["/usr/bin/env", "LC_ALL=C", "ps", "-o", "stat=,lstart=", "-p", str(pid)]
     found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     state, _, started = found.stdout.strip().partition(" ")
-    return None if not state or state.startswith("Z") else started.strip()
+    return _ZOMBIE if state.startswith("Z") else started.strip() or None
+
+
+def _exists(pid: int) -> bool:
+    """Also for a process of another user that this one may not look at."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @cache

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from fanfold.adapters.local import processes
@@ -126,13 +128,30 @@ def test_leases_stay_in_their_folder(lease: Lease, tmp_path: Path) -> None:
     assert len(list((tmp_path / "leases").glob("*.json"))) == 5
 
 
+@pytest.mark.skipif(shutil.which("ps") is None, reason="no ps here")
 def test_a_process_is_known_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on macOS, where `ps` tells when a process started."""
     monkeypatch.setattr(processes, "_started", processes._started_by_ps)  # pyright: ignore[reportPrivateUsage]
     own = processes.own_identity()
     assert own.started
     assert not processes.is_gone(own)
+    assert processes.is_gone(msgspec.structs.replace(own, started="Thu Jan  1 00:00:00 1970"))
     with subprocess.Popen(["/bin/true"]) as ended:
         ended.wait()
-        monkeypatch.setattr(os, "getpid", lambda: ended.pid)
-        assert processes.own_identity().started == ""
+        assert processes.is_gone(msgspec.structs.replace(own, pid=ended.pid))
+
+
+def test_a_process_that_may_not_be_looked_at_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As another user's where /proc hides those."""
+
+    def hidden(pid: int) -> None:
+        return None
+
+    def refused(pid: int, signal: int) -> None:
+        raise PermissionError
+
+    own = processes.own_identity()
+    monkeypatch.setattr(processes, "_started", hidden)
+    assert not processes.is_gone(own)
+    monkeypatch.setattr(os, "kill", refused)
+    assert not processes.is_gone(own)
