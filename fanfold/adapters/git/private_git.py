@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +59,7 @@ class Packs:
     """The objects of the trees that were checked out, no others; hard links share them."""
 
     def __init__(self, repository: GitRepository, folder: Path) -> None:
-        self._repository, self._folder = repository, folder
+        self._repository, self._folder = repository, folder / "pack"
         self._packed: list[str] = []
         self._lock = threading.Lock()
 
@@ -69,21 +68,23 @@ class Packs:
         with self._lock:
             if tree not in self._packed:
                 self._pack(tree)
-            packs = sorted(self._folder.iterdir())
+            packs = sorted(self._folder.glob("pack-*"))
         for pack in packs:
             place = root / ".git" / "objects" / "pack" / pack.name
             if not place.exists():
                 os.link(pack, place)
 
     def _pack(self, tree: str) -> None:
+        """Pack what the packs lack, as objects of our own: git writes where it renames from."""
         self._folder.mkdir(parents=True, exist_ok=True)
         wanted = "".join(f"{line}\n" for line in (tree, *(f"^{old}" for old in self._packed)))
-        with tempfile.TemporaryDirectory(dir=self._folder.parent) as fresh:
-            git(
-                Path(self._repository.git_dir),
-                *("pack-objects", "--revs", "-q", "--delta-base-offset", f"{fresh}/pack"),
-                stdin=wanted.encode(),
-            )
-            for file in sorted(Path(fresh).iterdir(), reverse=True):
-                file.rename(self._folder / file.name)
+        git(
+            Path(self._repository.git_dir),
+            *("pack-objects", "--revs", "-q", "--delta-base-offset", f"{self._folder}/pack"),
+            stdin=wanted.encode(),
+            variables={
+                "GIT_OBJECT_DIRECTORY": str(self._folder.parent),
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self._repository.object_folder),
+            },
+        )
         self._packed.append(tree)

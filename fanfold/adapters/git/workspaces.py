@@ -112,7 +112,7 @@ class _Folder:
 
     def packs(self, repository: GitRepository) -> Packs:
         if self._packs is None:
-            self._packs = Packs(repository, self.path / "packs")
+            self._packs = Packs(repository, self.path / "objects")
         return self._packs
 
     def close(self) -> None:

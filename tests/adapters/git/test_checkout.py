@@ -161,10 +161,11 @@ def test_git_works_inside_and_knows_only_the_base(
 
 
 def test_later_trees_share_packs(workspaces: GitWorkspaces, repository: GitRepository) -> None:
-    base = repository.tree_of("HEAD")
+    base, before = repository.tree_of("HEAD"), sorted(repository.object_folder.glob("pack/*"))
     for tree in (base, repository.replace(base, "a.txt", b"2\n"), base):
         opened = workspaces.open(tree, shell=True, name="t")
         assert opened.run("git fsck --full && git diff --exit-code HEAD", 5).exit_code == 0
+    assert sorted(repository.object_folder.glob("pack/*")) == before
 
 
 def test_bytes_are_checked_out_raw(repository: GitRepository, workspaces: GitWorkspaces) -> None:

@@ -45,7 +45,7 @@ def test_a_tree_starts_fresh_and_leaves_nothing(
     checks.run(tree, [("echo spoilt >a.txt; mkdir d; chmod 0 d", 5)])
     assert checks.run(tree, [("cat a.txt", 5)])[0].output == "old\n"
     left = [p.name for live in (tmp_path / "home").iterdir() for p in live.iterdir()]
-    assert left == ["packs"]
+    assert left == ["objects"]
 
 
 def test_late_commands_are_stopped_and_the_next_still_runs(

@@ -1,0 +1,62 @@
+"""Workspaces with a shell that are overlays until the first command: most attempts need no more."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fanfold.ports import CommandResult, Workspace, Workspaces
+
+
+class DeferredCheckouts:
+    """`ports.Workspaces` over others, which check a tree out only when a command must run in it."""
+
+    def __init__(self, workspaces: Workspaces) -> None:
+        self._workspaces = workspaces
+
+    def open(self, tree: str, *, shell: bool, name: str) -> Workspace:
+        if not shell:
+            return self._workspaces.open(tree, shell=False, name=name)
+        return _Deferred(self._workspaces, tree, name)
+
+
+class _Deferred:
+    """`ports.Workspace`: an overlay, and from the first command on a checkout of what it held."""
+
+    def __init__(self, workspaces: Workspaces, tree: str, name: str) -> None:
+        self._workspaces, self._name = workspaces, name
+        self._inner = workspaces.open(tree, shell=False, name=name)
+        self._lock = threading.Lock()
+        self._checked_out = False
+
+    def files(self) -> list[str]:
+        return self._inner.files()
+
+    def read(self, path: str) -> bytes:
+        return self._inner.read(path)
+
+    def write(self, path: str, data: bytes) -> None:
+        self._inner.write(path, data)
+
+    def run(self, command: str, timeout_s: float) -> CommandResult:
+        with self._lock:
+            if not self._checked_out:
+                overlay = self._inner
+                self._inner = self._workspaces.open(overlay.tree(), shell=True, name=self._name)
+                self._checked_out = True
+                overlay.close()
+        return self._inner.run(command, timeout_s)
+
+    def left_out(self) -> list[str]:
+        return self._inner.left_out()
+
+    def tree(self) -> str:
+        return self._inner.tree()
+
+    def close(self) -> None:
+        self._inner.close()
+
+    @property
+    def has_shell(self) -> bool:
+        return True
