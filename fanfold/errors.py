@@ -86,6 +86,15 @@ class SandboxUnavailable(UserError):
     """A role needs a shell, and no sandbox can contain it here."""
 
 
+class PrepareFailed(FanfoldError):
+    """A command of `[prepare]` did not end well; `exit_code` is 5, `output` what it said."""
+
+    def __init__(self, command: str, code: int, output: str) -> None:
+        last = output.strip().splitlines()[-1:] or ["it said nothing"]
+        super().__init__(f"prepare command {command!r} ended with {code}: {last[0]}")
+        self.command, self.code, self.output = command, code, output
+
+
 class StreamConflict(FanfoldError):
     """An append lost the race: the stream is not at the version it was expected to be at."""
 

@@ -1,0 +1,158 @@
+"""`[prepare]`: what its commands make beside the tree's own files goes into every checkout."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from fanfold.errors import PrepareFailed
+from fanfold.ports import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_LOCKFILES = (
+    *("*.lock", "*.lockb", "*.lockfile", "package-lock.json", "npm-shrinkwrap.json"),
+    *("pnpm-lock.yaml", "package.json", "go.mod", "go.sum", "pyproject.toml", "setup.py"),
+    *("setup.cfg", "requirements*.txt", "requirements*.in", "environment.y*ml", "Cargo.toml"),
+    *("Gemfile", "composer.json", "pom.xml", "build.gradle*", "mix.exs", "Package.resolved"),
+    *(".python-version", ".nvmrc", ".node-version", ".tool-versions", "rust-toolchain*"),
+)
+
+
+class Checkout(Workspace, Protocol):
+    """A workspace with a shell, whose files lie below `root`."""
+
+    @property
+    def root(self) -> Path: ...
+
+
+class Layers:
+    """Layers below `home`, one for each digest of lockfiles, commands and architecture.
+
+    `open_checkout` gives a checkout of a tree whose sandbox may reach the network. `furnish` is
+    for `GitWorkspaces`.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        open_checkout: Callable[[str], Checkout],
+        commands: Sequence[str],
+        *,
+        timeout_s: float = 1800.0,
+    ) -> None:
+        self._home, self._open, self._commands = home, open_checkout, tuple(commands)
+        self._timeout = timeout_s
+        self._lock = threading.Lock()
+        self._known: dict[str, Path] = {}
+
+    def furnish(self, tree: str, root: Path) -> Sequence[str]:
+        """Copy the layer of `tree` into the empty folder `root`; gives patterns to leave out.
+
+        Makes the layer where there is none yet. Raises `PrepareFailed`.
+        """
+        if not self._commands:
+            return ()
+        layer = self._layer(tree)
+        files = layer / "files"
+        copy(sorted(files.iterdir()), root)
+        return msgspec.json.decode((layer / "patterns.json").read_bytes(), type=list[str])
+
+    def _layer(self, tree: str) -> Path:
+        with self._lock:
+            if tree not in self._known:
+                workspace = self._open(tree)
+                try:
+                    self._known[tree] = self._made(workspace)
+                finally:
+                    workspace.close()
+            return self._known[tree]
+
+    def _made(self, workspace: Checkout) -> Path:
+        """The layer on disk; other processes wait for the one that makes it."""
+        layer = self._home / self._digest(workspace)
+        self._home.mkdir(parents=True, exist_ok=True)
+        with layer.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not layer.exists():
+                self._make(workspace, layer)
+        return layer
+
+    def _make(self, workspace: Checkout, layer: Path) -> None:
+        tracked = set(workspace.files())
+        for command in self._commands:
+            result = workspace.run(command, self._timeout)
+            if result.exit_code:
+                raise PrepareFailed(command, result.exit_code, result.output)
+        fresh = sorted(set(workspace.files()) - tracked)
+        with tempfile.TemporaryDirectory(dir=self._home) as folder:
+            made = Path(folder) / "layer"
+            files = made / "files"
+            files.mkdir(parents=True)
+            for output in outputs(workspace.root, tracked):
+                place = files / output.relative_to(workspace.root)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                output.rename(place)
+            patterns = [f"/{_literal(path)}" for path in fresh]
+            (made / "patterns.json").write_bytes(msgspec.json.encode(patterns))
+            made.rename(layer)
+
+    def _digest(self, workspace: Checkout) -> str:
+        digest = hashlib.sha256()
+        for part in (platform.system(), platform.machine(), *self._commands):
+            digest.update(part.encode() + b"\0")
+        for path in workspace.files():
+            name = path.rpartition("/")[2]
+            if any(fnmatchcase(name, pattern) for pattern in _LOCKFILES):
+                content = hashlib.sha256(workspace.read(path)).digest()
+                digest.update(os.fsencode(path) + b"\0" + content)
+        return digest.hexdigest()[:32]
+
+
+def outputs(root: Path, tracked: set[str]) -> Iterator[Path]:
+    """The outermost files and folders below `root` that hold nothing tracked; never `.git`."""
+    folders = {parent.as_posix() for path in tracked for parent in Path(path).parents}
+    pending = [root]
+    while pending:
+        for place in sorted(pending.pop().iterdir()):
+            path = place.relative_to(root).as_posix()
+            if path == ".git" or path in tracked:
+                continue
+            if path in folders and place.is_dir() and not place.is_symlink():
+                pending.append(place)
+            else:
+                yield place
+
+
+def copy(places: Sequence[Path], folder: Path) -> None:
+    """Copy into `folder`, sharing blocks where the file system can; never by hard links."""
+    if not places:
+        return
+    if sys.platform == "linux":
+        command = ["cp", "-a", "--reflink=auto", "--", *map(str, places), str(folder)]
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+        return
+    for place in places:
+        if place.is_dir() and not place.is_symlink():
+            shutil.copytree(place, folder / place.name, symlinks=True)
+        else:
+            shutil.copy2(place, folder / place.name, follow_symlinks=False)
+
+
+def _literal(path: str) -> str:
+    """A path as a pattern of `.gitignore` that matches it alone."""
+    return re.sub(r"([\\*?\[\] ])", r"\\\1", path)
