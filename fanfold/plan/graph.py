@@ -97,7 +97,7 @@ def _unit(tasks: list[Task], needs: dict[str, tuple[Edge, ...]], plan: Plan) -> 
         needs=tuple(edges),
         writes=units.writes(tasks),
         covers=_covered(first, plan) if first.kind is Kind.GATE else (),
-        role=units.role(tasks),
+        role=units.role(tasks, plan),
         minutes=sum(map(units.minutes, tasks)),
         why=tuple(dict.fromkeys(edges.values())),
     )

@@ -53,7 +53,8 @@ _CHECK = re.compile(
 _QUALIFIER = re.compile(
     r"""the|all|our|full|entire|whole|complete|final|existing|new|automated|unit|integration|e2e
     |end-to-end|regression|contract|frontend|backend|project|quality|standard|local|and|then|again
-    |together|that|still|type|static|cargo|npm|pnpm|yarn|pre-commit""",
+    |together|that|still|type|static|cargo|npm|pnpm|yarn|pre-commit|playwright|jest|vitest|cypress
+    |eslint|ruff|mypy|flutter|dart|go|gradle|maven""",
     re.VERBOSE,
 )
 _PASSES = re.compile(r"pass(?:es|ing)?|green|succeeds?")

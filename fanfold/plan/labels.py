@@ -30,6 +30,8 @@ _PARALLEL = re.compile(r"\[P\] ?")
 _NUMBERED_ONCE = re.compile(r"(\d{1,4})[.:)][ \t]+")
 _NOT_A_SLUG = re.compile(r"[^a-z0-9]+")
 _SLUG_LENGTH = 24
+_PHASE_LEVEL = 2
+_ORNAMENT = re.compile(r"^[^\w\[(`'\"<]+")
 
 _CONDITIONS = re.compile(
     r"""(?:final|phase|track)?\ ?(?:verification|completion|acceptance)
@@ -67,10 +69,10 @@ def phase_label(heading: str, level: int) -> PhaseLabel | None:
 
     A document's title (level 1) is a phase only where its label is set off, `# Phase 1: Name`.
     """
-    text = plain(heading)
+    text = _ORNAMENT.sub("", plain(heading))
     match = _PHASE.match(text) or _EASTERN_PHASE.match(text)
     if match is None:
-        return None
+        return _numbered_section(text) if level == _PHASE_LEVEL else None
     number, delimiter = match[1] or "", match[2] if match.lastindex == 2 else ":"
     if not delimiter and (level == 1 or not number):
         return None
@@ -79,6 +81,14 @@ def phase_label(heading: str, level: int) -> PhaseLabel | None:
     rest = text[match.end() :]
     name = rest.rstrip(") \t") if delimiter == "(" else rest
     return PhaseLabel(number, name.strip(" \t-–—:：") or text)
+
+
+def _numbered_section(text: str) -> PhaseLabel | None:
+    """`1. Name` is a phase, unless the name says that conditions follow."""
+    match = _NUMBERED_ONCE.match(text)
+    if match is None or names_conditions(text):
+        return None
+    return PhaseLabel(match[1], text[match.end() :])
 
 
 def task_label(text: str) -> TaskLabel:

@@ -53,7 +53,10 @@ def declared(text: str) -> tuple[str, ...] | None:
 
 def normal(word: str) -> str | None:
     """`word` as a path of the repository, or None where it looks like something else."""
-    path = _clean(word.rstrip(".,:;!?)"))
+    word = word.rstrip(".,:;!?)")
+    if "." not in word and "/" not in word and not _KNOWN_NAME.search(word):
+        return None
+    path = _clean(word)
     if path is None or len(path) < 3:
         return None
     name = path.rstrip("/").rsplit("/", 1)[-1]

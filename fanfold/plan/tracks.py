@@ -27,6 +27,11 @@ _PLAN = "plan.md"
 _METADATA = "metadata.json"
 _LIST = "tracks.md"
 _FOLDER = "conductor"
+_TRACK = re.compile(
+    r"""(?:^|/)(?:conductor/(?:[^/]+/)+plan\.md | specs/[^/]+/tasks\.md
+    | openspec/changes/(?:archive/)?[^/]+/tasks\.md)$""",
+    re.VERBOSE,
+)
 _STARTED = frozenset(("in_progress", "inprogress", "active", "started"))
 _APPROVAL = re.compile(r"\W*Status\W*:\W*([A-Za-z][\w -]{0,40}?)\W*$", re.IGNORECASE)
 _FINISHED = (TaskState.DONE, TaskState.SKIPPED)
@@ -57,12 +62,12 @@ class Track(msgspec.Struct, frozen=True):
 def find(paths: Iterable[str], read: Read) -> tuple[Track, ...]:
     """The tracks among a repository's `paths`, in the order of their paths.
 
-    A track is a folder somewhere below `conductor/` that holds a `plan.md`. Its state is what the
-    plan's marks say: metadata and `tracks.md` are often out of date, so they only add approval,
-    dependencies and a title.
+    A track is a folder somewhere below `conductor/` that holds a `plan.md`, or one of spec-kit's,
+    Kiro's or OpenSpec's that holds a `tasks.md`. Its state is what the marks say: metadata and
+    `tracks.md` are often out of date, so they only add approval, dependencies and a title.
     """
     known = set(paths)
-    plans = sorted(path for path in known if basename(path) == _PLAN and _is_track(path))
+    plans = sorted(path for path in known if _TRACK.search(path))
     ids = [basename(dirname(path)) for path in plans]
     lists = sorted(path for path in known if basename(path) == _LIST and _FOLDER in path.split("/"))
     listed: dict[str, track_list.Entry] = {}
@@ -79,10 +84,6 @@ def runnable(tracks: Iterable[Track]) -> tuple[Track, ...]:
         approved
         or [track for track in live if track.state in (TrackState.IN_PROGRESS, TrackState.OPEN)]
     )
-
-
-def _is_track(path: str) -> bool:
-    return _FOLDER in path.split("/")[:-2]
 
 
 def _track(path: str, known: set[str], read: Read, listed: dict[str, track_list.Entry]) -> Track:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.plan import wording
-from fanfold.plan.model import Kind, Task
+from fanfold.plan.model import Kind, Plan, Task
 from fanfold.plan.paths import overlap
 
 if TYPE_CHECKING:
@@ -96,10 +96,15 @@ def _share_a_file(unit: list[Task], task: Task) -> bool:
     return overlap(touched(unit) or (), touched([task]) or ()) is not None
 
 
-def role(tasks: Sequence[Task]) -> str:
+def role(tasks: Sequence[Task], plan: Plan) -> str:
     """The role that all tasks of a unit ask for; `implementer` where they differ."""
-    roles = {wording.role(task.title) for task in tasks}
+    roles = {wording.role(task.title, _below(task, plan)) for task in tasks}
     return roles.pop() if len(roles) == 1 else "implementer"
+
+
+def _below(task: Task, plan: Plan) -> str:
+    """The lines of a task below its own."""
+    return plan.data[task.line_span.end : task.span.end].decode("utf-8", "replace")
 
 
 def touched(tasks: Sequence[Task]) -> tuple[str, ...] | None:

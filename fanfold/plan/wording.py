@@ -17,7 +17,8 @@ _TESTS = re.compile(
 _DOCS = re.compile(
     r"""(?:update|write|add|create|draft|revise|expand|improve)\s+
         (?:(?:the|a|main|project|user)\s+)*
-        `?(?:documentation|docs\b|readme\b|changelog|user\ guide|contributing\.md)
+        `?(?:documentation\b(?!\s+(?:valid|script|hook|lint|gener|tool))|docs\b|readme\b
+            |changelog|user\ guide|contributing\.md)
     | document\s""",
     _FLAGS,
 )
@@ -26,6 +27,13 @@ _RESEARCH = re.compile(
     |evaluate)\b""",
     _FLAGS,
 )
+_REVIEW = re.compile(
+    r"""(?:final\ |self-?|peer\ |team\ )?(?:code\ )?review
+    | (?:perform|conduct|do)\ (?:an?\ |the\ )?(?:final\ |self-?)?(?:code\ )?review
+    | review\ (?:the\ |all\ )?(?:code|changes|implementation)""",
+    _FLAGS,
+)
+_CODE_STEP = re.compile(r"\b(?:implement|refactor|integrate|fix)\b", _FLAGS)
 _CODE_TOO = re.compile(r"\b(?:implement|fix|and\ (?:add|create|update|refactor))\b", _FLAGS)
 
 
@@ -46,10 +54,14 @@ def is_documentation(title: str) -> bool:
     return _DOCS.match(title[:_READ]) is not None
 
 
-def role(title: str) -> str:
-    """The role whose work the wording plainly is; `implementer` for everything else."""
+def role(title: str, details: str = "") -> str:
+    """The role whose work the wording plainly is; `implementer` for all else."""
+    if _CODE_STEP.search(details):
+        return "implementer"
     if writes_only_tests(title):
         return "tester"
     if is_documentation(title):
         return "docs"
+    if _REVIEW.fullmatch(title[:_READ].strip(" .")):
+        return "reviewer"
     return "researcher" if is_research(title) else "implementer"

@@ -150,6 +150,8 @@ def test_words_and_numbers_are_no_sha(text: str) -> None:
         ("## [x] Phase 1: Setup", "1", "Setup"),
         ("### Phase 2b: Objects", "2b", "Objects"),
         ("## Setup", "setup", "Setup"),
+        ("## 2. Setup", "2", "Setup"),
+        ("## 🚀 Phase 1: Setup", "1", "Setup"),
         ("## Phasers and beams", "phasers-and-beams", "Phasers and beams"),
         ("## Настройка", "p1", "Настройка"),
         ("## Phase 1: Setup [checkpoint: Automated]", "1", "Setup"),
@@ -191,6 +193,7 @@ def test_unlabelled_tasks_count_on_from_labelled_ones() -> None:
 @pytest.mark.parametrize(
     "heading",
     [
+        "## 5. Verification",
         "### Verification",
         "## Final Verification",
         "### Definition of Done",

@@ -141,23 +141,23 @@ def test_marks_survive_an_edit_elsewhere(text: str, at: int, added: str) -> None
 
 
 HOSTILE = [
-    "- [ ] a\n" + " " * 100_000 + "x",
-    "- [ ] " + "a" * 200_000,
-    "- [ ] " + "`" * 100_000,
-    "- [ ] a\n" + "<!--" * 50_000,
-    "- [ ] a\n" + "<!-- x -->" * 20_000,
-    "- [ ] a\n" + "```\n~~~~\n" * 20_000,
-    "- [ ] a\n" + "".join("`" * n + " " for n in range(3, 500)),
-    "- [ ] " + "[checkpoint: 0a1b2c3] " * 8_000,
-    "- [ ] " + "0a1b2c3 " * 20_000,
-    "- [ ] " + "src/a.py " * 20_000,
-    "- [ ] " + "run all the tests and " * 10_000,
-    "## " + "Phase " * 30_000 + "\n- [ ] a",
-    "#" * 100_000 + "\n- [ ] a",
-    "- [ ] a\n" * 5_000,
-    "- [ ] a\n  <!-- depends: none -->\n" * 3_000,
-    "- [ ] Task 1: a\n" * 5_000,
-    "- [ ] a\n  <!-- files: " + "a/" * 5_000 + "b -->",
+    "- [ ] a\n" + " " * 20_000 + "x",
+    "- [ ] " + "a" * 40_000,
+    "- [ ] " + "`" * 20_000,
+    "- [ ] a\n" + "<!--" * 10_000,
+    "- [ ] a\n" + "<!-- x -->" * 4_000,
+    "- [ ] a\n" + "```\n~~~~\n" * 4_000,
+    "- [ ] a\n" + "".join("`" * n + " " for n in range(3, 250)),
+    "- [ ] " + "[checkpoint: 0a1b2c3] " * 1_600,
+    "- [ ] " + "0a1b2c3 " * 4_000,
+    "- [ ] " + "src/a.py " * 4_000,
+    "- [ ] " + "run all the tests and " * 2_000,
+    "## " + "Phase " * 6_000 + "\n- [ ] a",
+    "#" * 20_000 + "\n- [ ] a",
+    "- [ ] a\n" * 1_000,
+    "- [ ] a\n  <!-- depends: none -->\n" * 600,
+    "- [ ] Task 1: a\n" * 1_000,
+    "- [ ] a\n  <!-- files: " + "a/" * 1_000 + "b -->",
 ]
 
 
@@ -166,6 +166,6 @@ def test_hostile_plans_take_linear_time() -> None:
         began = time.process_time()
         plan = read(text.encode())
         if plan:
-            build(plan)
+            build(plan, parallel="infer")
         taken = time.process_time() - began
-        assert taken < 2.0, f"{taken:.1f} s for {text[:40]!r}"
+        assert taken < 1.0, f"{taken:.1f} s for {text[:40]!r}"

@@ -169,10 +169,11 @@ def test_auto_leaves_declared_parallelism_alone() -> None:
 def test_roles_follow_plain_wording() -> None:
     text = (
         "- [ ] Write unit tests for the parser\n- [ ] Update README.md\n"
-        "- [ ] Research the API\n- [ ] Build it\n"
+        "- [ ] Research the API\n- [ ] Build it\n- [ ] Code review\n"
+        "- [ ] Create a smoke test\n  - [ ] Implement the example\n"
     )
     roles = [unit.role for unit in graph(text).units]
-    assert roles == ["tester", "docs", "researcher", "implementer"]
+    assert roles == ["tester", "docs", "researcher", "implementer", "reviewer", "implementer"]
 
 
 def test_speedup_and_critical_path() -> None:

@@ -25,6 +25,7 @@ from fanfold.plan.model import Kind
         ("Execute unit tests for new functionality", Kind.CHECK),
         ("Verify all new tests pass against the current site (Baseline)", Kind.CHECK),
         ("Ensure pre-commit hooks pass locally", Kind.CHECK),
+        ("Verify Playwright tests pass with the new template logic", Kind.CHECK),
         ("Run the tests and fix what fails", Kind.WORK),
         ("Run `scripts/sync.py` and verify all platforms are updated", Kind.WORK),
         ("Write tests for the parser", Kind.WORK),

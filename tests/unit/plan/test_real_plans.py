@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from fanfold.plan.conductor import parse
-from fanfold.plan.graph import build
-from fanfold.plan.model import Kind, Mark, Plan, TaskState
+from fanfold.plan.graph import UNIT_MODES, build
+from fanfold.plan.model import Kind, Mark, Plan, Task, TaskState
 from fanfold.plan.write_back import splice
 
 DATA = Path(__file__).parents[4] / "shared" / "data" / "conductor"
@@ -18,6 +19,7 @@ PLANS = sorted(DATA.glob("**/plan.md"))
 pytestmark = pytest.mark.skipif(not PLANS, reason="no real plans beside the repository")
 
 
+@functools.cache
 def load(path: Path) -> Plan:
     return parse(path.read_bytes(), str(path.relative_to(DATA)))
 
@@ -30,36 +32,28 @@ def test_every_real_plan_is_read() -> None:
 def test_every_real_plan_becomes_a_graph() -> None:
     for path in PLANS:
         plan = load(path)
-        for unit in ("auto", "task", "phase"):
+        unfinished = [task.id for task in plan.tasks if task.state is not TaskState.DONE]
+        for unit in UNIT_MODES:
             graph = build(plan, unit=unit)
-            grouped = [task for unit_ in graph.units for task in unit_.tasks]
-            unfinished = [
-                task.id
-                for task in plan.tasks
-                if task.state in (TaskState.OPEN, TaskState.IN_PROGRESS)
-            ]
-            assert grouped == unfinished
+            assert [task for group in graph.units for task in group.tasks] == unfinished
 
 
-@pytest.mark.parametrize("state", [TaskState.DONE, TaskState.IN_PROGRESS, TaskState.OPEN])
-def test_marks_of_real_plans_come_back_byte_for_byte(state: TaskState) -> None:
+def test_marks_of_real_plans_come_back_byte_for_byte() -> None:
     for path in PLANS:
         plan = load(path)
-        sha = "0a1b2c3" if state is TaskState.DONE else None
-        marked = splice(plan.data, plan, [Mark(task.id, state, sha) for task in plan.tasks])
-        assert len(marked.splitlines()) == len(plan.data.splitlines())
-        again = parse(marked, plan.path)
-        assert {task.state for task in again.tasks} == {state}
-        if state is not TaskState.DONE:
-            back = splice(marked, again, [Mark(task.id, task.state) for task in plan.tasks])
-            kept = [box for task in plan.tasks for box in task.boxes]
-            parents_done = any(
-                box.state is TaskState.OPEN
-                for task in plan.tasks
-                if task.state is TaskState.DONE
-                for box in task.boxes
-            )
-            assert back == plan.data or (kept and parents_done)
+        begun = splice(
+            plan.data, plan, [Mark(task.id, TaskState.IN_PROGRESS) for task in plan.tasks]
+        )
+        assert len(begun) == len(plan.data)
+        again = parse(begun, plan.path)
+        assert {task.state for task in again.tasks} == {TaskState.IN_PROGRESS}
+        back = splice(begun, again, [Mark(task.id, task.state) for task in plan.tasks])
+        assert back == plan.data or any(_has_open_steps(task) for task in plan.tasks)
+
+
+def _has_open_steps(task: Task) -> bool:
+    """Was the task ticked before its steps? Ticking it again ticks them too."""
+    return task.state is TaskState.DONE and any(box.state is TaskState.OPEN for box in task.boxes)
 
 
 BY_HAND = {
@@ -76,6 +70,9 @@ BY_HAND = {
         3, 10, 0, 0, 3, 1,
     ),
     "2vyy__ripweb/conductor/tracks/improve_extraction_20260407": (4, 17, 0, 0, 4, 9),
+    "Anthony-Bible__sre-bible/conductor/tracks/deadpool_mode_20260608": (3, 12, 0, 0, 3, 12),
+    "djinn-soul__gopptx/conductor/tracks/core_pptx_20260215": (2, 7, 0, 0, 2, 7),
+    "MetaMask__metamask-mobile/conductor/tracks/mini_bar_20260211": (3, 9, 0, 0, 3, 5),
 }  # fmt: skip
 """Phases, tasks, checks, bookkeeping, gates, and tasks not finished, counted by hand."""
 

@@ -32,6 +32,7 @@ def test_state_comes_from_the_marks_and_not_from_drifting_metadata() -> None:
         f"{folder('e')}/plan.md": OPEN,
         f"{folder('e')}/metadata.json": b'{"status": "in_progress"}',
         "docs/plan.md": OPEN,
+        "specs/tasks.md": OPEN,
         "conductor/plan.md": OPEN,
     }
     assert states(files) == {
@@ -134,6 +135,22 @@ def test_approved_track_runs_before_others() -> None:
         f"{folder('b')}/metadata.json": b'{"status": "approved"}',
     }
     assert [track.id for track in runnable(find(files, files.__getitem__))] == ["b"]
+
+
+def test_tracks_of_other_formats_are_found() -> None:
+    files = {
+        "specs/001-first/tasks.md": b"- [ ] T001 a\n",
+        ".kiro/specs/second/tasks.md": b"- [x] 1. a\n",
+        "openspec/changes/third/tasks.md": b"## 1. A\n- [ ] 1.1 a\n",
+        "openspec/changes/archive/fourth/tasks.md": b"## 1. A\n- [ ] 1.1 a\n",
+    }
+    tracks = find(files, files.__getitem__)
+    assert {track.id: (track.state, track.archived) for track in tracks} == {
+        "001-first": (TrackState.OPEN, False),
+        "second": (TrackState.DONE, False),
+        "third": (TrackState.OPEN, False),
+        "fourth": (TrackState.OPEN, True),
+    }
 
 
 def test_title_and_dependencies_from_metadata() -> None:
