@@ -207,3 +207,10 @@ def test_a_merge_that_a_person_overtook_is_made_again() -> None:
     assert decide(world.state) == Merge(3, "base", ("x.1",))
     assert world.run().outcome is Outcome.COMPLETED
     assert_no_patch_vanished(world.state, world.log)
+
+
+def test_back_on_the_base_the_results_are_those_of_the_base() -> None:
+    world = ScriptedWorld(admitted(unit("a")), guilty={"a.1", "a.2"})
+    world.run()
+    assert world.state.results_tree == world.state.tree == "base"
+    assert world.state.results == world.state.baseline
