@@ -15,12 +15,13 @@ import msgspec
 from fanfold.agent.history import ONE_HOUR
 from fanfold.agent.repository_map import repository_map
 from fanfold.agent.sections import Section, fit
+from fanfold.agent.tools.spill import PREFIX
 from fanfold.agent.tools.submit import letter
 from fanfold.patch.globs import any_matches
 from fanfold.run.attempt import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fanfold.agent.roles import Role
     from fanfold.run.attempt import Candidate, ConflictFile, Context, Predecessor
@@ -29,6 +30,7 @@ CHARACTERS = 36_000
 SHARED = {Purpose.WORK: 20_000, Purpose.CANDIDATE: 20_000}
 SHARED_OTHERWISE = 10_000
 OUTLINE = 3_000
+MOST_SPILLS = 30
 
 _WORK = {
     Purpose.WORK: "Do the task below.",
@@ -50,7 +52,7 @@ _RANKS = {
     "CLAUDE.md": (1, 6_000),
     "GEMINI.md": (1, 6_000),
     "tech-stack.md": (3, 3_000),
-    "workflow.md": (3, 4_000),
+    "workflow.md": (3, 5_000),
     "product.md": (5, 2_500),
 }
 
@@ -73,13 +75,14 @@ def render(context: Context, role: Role, paths: Sequence[str]) -> Prompt:
     )
     outline, outline_cuts = fit([Section("the plan", "\n".join(context.outline), 0)], OUTLINE)
     budget = CHARACTERS - len(rules) - sum(map(len, [*shared, *outline]))
-    frame = _frame(context)
+    spills = _spills(context)
+    frame = _frame(context, spills)
     own, cuts = fit(_own_sections(context), budget - len(frame))
     return Prompt(
         system=_system(rules, shared, outline),
         task="\n\n".join([frame, *own]),
         cuts=(*shared_cuts, *outline_cuts, *cuts),
-        spills=_spills(context),
+        spills=spills,
     )
 
 
@@ -142,7 +145,7 @@ def _own_sections(context: Context) -> list[Section]:
     ]
 
 
-def _frame(context: Context) -> str:
+def _frame(context: Context, spills: Mapping[str, str]) -> str:
     """What the harness itself says of this attempt."""
     lines = [f"Purpose: {context.purpose.value}", _WORK[context.purpose]]
     if context.plan_title:
@@ -156,6 +159,9 @@ def _frame(context: Context) -> str:
         how = "Run them before you submit" if context.shell else "They run after you submit"
         lines.append(f"Checks that must exit 0. {how}:")
         lines += [f"    {check}" for check in context.checks]
+    if spills:
+        lines.append("What follows is there in full, for read and grep:")
+        lines += [f"    {PREFIX}{name}" for name in list(spills)[:MOST_SPILLS]]
     return "\n".join(lines)
 
 

@@ -81,7 +81,7 @@ LINE = st.text("ab \t(\u201c", max_size=6)
 TEXT = st.lists(LINE, max_size=12).map("\n".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(TEXT, st.data())
 def test_an_exact_edit_is_what_replace_does(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))
@@ -91,7 +91,7 @@ def test_an_exact_edit_is_what_replace_does(text: str, data: st.DataObject) -> N
         assert edit(text, old, new).text == text.replace(old, new)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(TEXT, TEXT.filter(bool), TEXT)
 def test_an_edit_changes_one_run_of_lines_or_nothing(text: str, old: str, new: str) -> None:
     try:
@@ -108,7 +108,7 @@ def test_an_edit_changes_one_run_of_lines_or_nothing(text: str, old: str, new: s
     assert not tail or after[-len(tail) :] == tail
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.sampled_from(["x", "y = 1", "if z:", "    w", "", "\tq"]), min_size=3, max_size=9)
 )

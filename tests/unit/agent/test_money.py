@@ -106,7 +106,7 @@ def test_usage_that_counts_nothing_does_not_make_calls_free() -> None:
     assert estimate.tokens(50_000).all > 10_000
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.integers(0, 3_000_000),
     st.lists(st.tuples(st.integers(0, 80_000), st.sampled_from(["settle", "forfeit", "release"]))),

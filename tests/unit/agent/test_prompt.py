@@ -76,6 +76,7 @@ def test_an_arbiter_sees_both_sides_and_can_read_them_whole() -> None:
     conflict = ConflictFile("a.py", None, "ours\n", "theirs\n")
     prompt = render(a_context(purpose=Purpose.RESOLVE, conflicts=(conflict,)), ROLE, [])
     assert "--- base\n(no such file)\n--- ours\nours\n" in prompt.task
+    assert "    .fanfold/output/conflict/ours/a.py\n" in prompt.task
     assert prompt.spills == {"conflict/ours/a.py": "ours\n", "conflict/theirs/a.py": "theirs\n"}
 
 
