@@ -85,6 +85,7 @@ def local(
         SandboxUnavailable: no sandbox works here and `sandbox` was not turned off.
         MissingKey: the model API needs a key and there is none.
     """
+    from fanfold.adapters.git.deferred import DeferredCheckouts
     from fanfold.adapters.git.workspaces import GitWorkspaces
     from fanfold.adapters.local.checks import TreeChecks
 
@@ -95,7 +96,7 @@ def local(
         lease=local_lease(project),
         clock=project.clock,
         repository=project.repository,
-        workspaces=workspaces,
+        workspaces=DeferredCheckouts(workspaces),
         checks=TreeChecks(workspaces),
         models=models or models_of(project.settings, credentials()),
         prices=prices or prices_of(project.settings),

@@ -111,6 +111,7 @@ class Workspace(Protocol):
     # WorkspaceError without a shell
     def run(self, command: str, timeout_s: float) -> CommandResult: ...
     def tree(self) -> str: ...  # writes the files as they are now as a git tree
+    def left_out(self) -> list[str]: ...  # what was written and `tree` ignores, sorted
     def close(self) -> None: ...
 
 

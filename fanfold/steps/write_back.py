@@ -52,7 +52,7 @@ def write_back(journal: Journal, step: WriteBack, wiring: Wiring) -> None:
     writer.commit_plan()
     branch = branch_of(journal.run_id)
     wiring.repository.set_ref(f"refs/heads/{branch}", writer.tip)
-    wiring.artifacts.put(result_file(journal.run_id, "plan.md"), writer.plan)
+    wiring.artifacts.put(result_file(journal.run_id, "plan.md"), writer.plan.data)
     journal.append(
         PlanWrittenBack(
             branch=branch,
@@ -68,18 +68,36 @@ def write_back(journal: Journal, step: WriteBack, wiring: Wiring) -> None:
 
 
 @dataclass
+class _Marked:
+    """The plan with the marks made so far; each rewrite starts from the plan as it was."""
+
+    before: Plan
+    is_tracked: bool
+    marks: list[Mark] = field(default_factory=list[Mark])
+    checkpoints: dict[str, str] = field(default_factory=dict[str, str])
+    data: bytes = b""
+
+    def __post_init__(self) -> None:
+        self.data = self.before.data
+
+    def rewrite(self) -> bytes:
+        self.data = splice(self.before.data, self.before, self.marks, self.checkpoints)
+        return self.data
+
+
+@dataclass
 class _Writer:
-    """The branch while it grows from the base; `plan` is the plan with the marks made so far."""
+    """The branch while it grows from the base."""
 
     state: RunState
     request: Request
     wiring: Wiring
     tip: str = ""
     tree: str = ""
-    plan: bytes = b""
     commits: dict[str, str] = field(default_factory=dict[str, str])
     changed: tuple[str, ...] = ()
     vanished: tuple[str, ...] = ()
+    plan: _Marked = field(init=False)
 
     def __post_init__(self) -> None:
         self.tip, self.tree = self.request.base, self.request.base_tree
@@ -110,52 +128,43 @@ class _Writer:
         """The marks, in Conductor's own message shapes; only marks, SHAs and checkpoints change."""
         then = formats.parse(load_plan(self.wiring.artifacts, self.request), self.request.plan_path)
         tracked = self.wiring.repository.read(self.tree, self.request.plan_path)
-        self.plan = then.data if tracked is None else tracked
-        now = formats.parse(self.plan, self.request.plan_path)
+        now = then if tracked is None else formats.parse(tracked, self.request.plan_path)
         matched = reconcile(then, now)
         self.changed, self.vanished = matched.changed, matched.vanished
+        self.plan = _Marked(now, is_tracked=tracked is not None)
         done = [t for u in done_units(self.state) for t in self.state.units[u].spec.tasks]
         for task in done:
             if task in matched.mapping:
-                self._mark(task, matched.mapping[task], tracked is not None)
-        self._close_phases(now, tracked is not None)
+                self._mark(matched.mapping[task], self.commits.get(task))
+        self._close_phases(now)
 
-    def _mark(self, task: str, now: str, tracked: bool) -> None:
-        commit = self.commits.get(task)
-        mark = Mark(now, TaskState.DONE, commit[:SHORT] if commit else None)
-        before = formats.parse(self.plan, self.request.plan_path)
-        title = next(t.title for t in before.tasks if t.id == now)
-        self._splice(
-            splice(self.plan, before, [mark]),
-            f"conductor(plan): Mark task '{title}' as complete",
-            tracked,
-        )
+    def _mark(self, task: str, commit: str | None) -> None:
+        self.plan.marks.append(Mark(task, TaskState.DONE, commit[:SHORT] if commit else None))
+        title = next(t.title for t in self.plan.before.tasks if t.id == task)
+        self._commit_plan(f"conductor(plan): Mark task '{title}' as complete")
 
-    def _close_phases(self, before: Plan, tracked: bool) -> None:
+    def _close_phases(self, before: Plan) -> None:
         """A phase that this run completed gets its checkpoint."""
-        after = formats.parse(self.plan, self.request.plan_path)
-        open_before = {t.phase for t in before.tasks if t.state not in FINISHED}
-        open_now = {t.phase for t in after.tasks if t.state not in FINISHED}
-        for phase in after.phases:
-            if phase.id in open_before - open_now and not phase.checkpoint and phase.heading:
-                self._checkpoint(phase, tracked)
+        done = {m.task for m in self.plan.marks}
+        unfinished = [t for t in before.tasks if t.state not in FINISHED]
+        still_open = {t.phase for t in unfinished if t.id not in done}
+        closed = {t.phase for t in unfinished} - still_open
+        for phase in before.phases:
+            if phase.id in closed and not phase.checkpoint and phase.heading:
+                self._checkpoint(phase)
 
-    def _checkpoint(self, phase: Phase, tracked: bool) -> None:
+    def _checkpoint(self, phase: Phase) -> None:
         commit = self._commit(
             self.tree, f"conductor(checkpoint): Checkpoint end of Phase {phase.name}", self._end
         )
         self._note(commit, _phase_note(phase, self.state), self._end)
-        plan = formats.parse(self.plan, self.request.plan_path)
-        self._splice(
-            splice(self.plan, plan, [], {phase.id: commit[:SHORT]}),
-            f"conductor(plan): Mark phase '{phase.name}' as complete",
-            tracked,
-        )
+        self.plan.checkpoints[phase.id] = commit[:SHORT]
+        self._commit_plan(f"conductor(plan): Mark phase '{phase.name}' as complete")
 
-    def _splice(self, data: bytes, message: str, tracked: bool) -> None:
-        changed, self.plan = data != self.plan, data
-        if changed and tracked:
-            tree = self.wiring.repository.replace(self.tree, self.request.plan_path, data)
+    def _commit_plan(self, message: str) -> None:
+        before, after = self.plan.data, self.plan.rewrite()
+        if before != after and self.plan.is_tracked:
+            tree = self.wiring.repository.replace(self.tree, self.request.plan_path, after)
             self._commit(tree, message, self._end)
 
     def _commit(self, tree: str, message: str, when: datetime) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanfold.adapters.git.deferred import DeferredCheckouts
 from fanfold.adapters.git.workspaces import GitWorkspaces
 from fanfold.adapters.local.sandbox import NoSandbox
 from fanfold.errors import WorkspaceError
@@ -45,13 +46,15 @@ def repository(tmp_path: Path) -> GitRepository:
     return repository
 
 
-@pytest.fixture(params=["overlay", "checkout"])
+@pytest.fixture(params=["overlay", "checkout", "deferred"])
 def opened(
     request: pytest.FixtureRequest, repository: GitRepository, tmp_path: Path
 ) -> Iterator[Callable[[str], Workspace]]:
     sandbox = NoSandbox({"PATH": os.defpath, "HOME": str(tmp_path)})
     workspaces = GitWorkspaces(repository, tmp_path / "home", sandbox, max_file_bytes=10_000)
-    yield lambda tree: workspaces.open(tree, shell=request.param == "checkout", name="1.1/x")
+    shell = request.param != "overlay"
+    opening = DeferredCheckouts(workspaces) if request.param == "deferred" else workspaces
+    yield lambda tree: opening.open(tree, shell=shell, name="1.1/x")
     workspaces.close()
 
 

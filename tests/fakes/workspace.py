@@ -52,6 +52,9 @@ class MemoryWorkspace:
         self.commands.append((command, timeout_s))
         return self._shell(command, self.contents)
 
+    def left_out(self) -> list[str]:
+        return []
+
     def tree(self) -> str:
         digest = hashlib.sha1(usedforsecurity=False)
         for path, data in sorted(self.contents.items()):

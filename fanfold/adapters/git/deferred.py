@@ -42,11 +42,17 @@ class _Deferred:
     def run(self, command: str, timeout_s: float) -> CommandResult:
         with self._lock:
             if not self._checked_out:
-                overlay = self._inner
-                self._inner = self._workspaces.open(overlay.tree(), shell=True, name=self._name)
-                self._checked_out = True
-                overlay.close()
+                self._check_out()
         return self._inner.run(command, timeout_s)
+
+    def _check_out(self) -> None:
+        overlay = self._inner
+        tree, name = overlay.tree(), self._name
+        self._inner = self._workspaces.open(tree, shell=True, name=name)  # noqa: S604
+        self._checked_out = True
+        for path in overlay.left_out():
+            self._inner.write(path, overlay.read(path))
+        overlay.close()
 
     def left_out(self) -> list[str]:
         return self._inner.left_out()
