@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from fanfold.agent.exits import ModelShut, Stop
@@ -45,9 +47,15 @@ def run_attempt(context: Context, desk: Desk, role: Role | None = None) -> Repor
     except KeyboardInterrupt:
         exit_, detail = Exit.INTERRUPTED, "interrupted"
     except Exception as error:  # the edge: a bug ends one attempt, not the run
-        exit_, detail = Exit.CRASHED, f"{type(error).__name__}: {error}"
+        exit_, detail = Exit.CRASHED, f"{type(error).__name__}: {error} ({_place(error)})"
     tree, problem = _final_tree(desk)
     return _report(context, desk, loop, exit_, detail or problem, tree, timing, purse)
+
+
+def _place(error: Exception) -> str:
+    """Where it was raised, for the report of a bug."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{PurePath(last.filename).name}:{last.lineno}"
 
 
 def _final_tree(desk: Desk) -> tuple[str, str]:

@@ -86,6 +86,18 @@ def test_picks_a_candidate_by_its_letter(attempt: Attempt) -> None:
     assert "t1.2" not in opening
 
 
+def test_an_arbiter_can_read_a_patch_whole(attempt: Attempt) -> None:
+    candidates = (Candidate("t1.1", "+line\n" * 9_000, "s"), Candidate("t1.2", "+x", "s"))
+    attempt.context = a_context(purpose=Purpose.PICK, role="arbiter", candidates=candidates)
+    path = ".fanfold/output/candidate-A.diff"
+    pick = reply(use("submit", status="done", summary="x", choice="A"))
+    report = attempt.run(reply(use("read", file_path=path, view_range=[8_999, 9_000])), pick)
+    assert path in str(attempt.model.requests[0].messages[0])
+    assert attempt.told() == "  8999\t+line\n  9000\t+line"
+    assert report.choice == "t1.1"
+    assert report.context_cuts == ("candidate A: 9000 of 54011 characters",)
+
+
 def test_nudges_a_bare_end_and_submits_a_change_itself(attempt: Attempt) -> None:
     words = reply(say("I think that is it."))
     report = attempt.run(WRITE, words, words, words)
@@ -192,7 +204,7 @@ def test_a_bug_in_a_tool_is_a_crash_with_its_detail(attempt: Attempt) -> None:
     attempt.workspace.read = explode
     report = attempt.run(LOOK)
     assert report.exit is Exit.CRASHED
-    assert report.detail == "ZeroDivisionError: a bug near «redacted:fake»"
+    assert report.detail.startswith("ZeroDivisionError: a bug near «redacted:fake» (test_loop.py:")
     assert report.cost == attempt.fold().cost == 3_000
     assert report.tree == attempt.workspace.tree()
 
