@@ -16,7 +16,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from fanfold.adapters.local import relay as relay_module
 from fanfold.adapters.local.bounded import run_bounded
+from fanfold.adapters.local.host_proxy import HostProxy
 from fanfold.adapters.local.sandbox_mounts import (
     SYSTEM,
     clean_environment,
@@ -28,7 +30,7 @@ from fanfold.adapters.local.sandbox_mounts import (
 from fanfold.errors import SandboxUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from fanfold.ports import CommandResult
 
@@ -55,23 +57,48 @@ def harden_process() -> None:
 class Bubblewrap:
     """`ports.Sandbox`: only the tree, at `/workspace`, can be written, and only loopback reached.
 
-    The system, toolchains and `.git` are read-only; HOME and /tmp are empty and
-    forgotten after each command; all its processes die with it.
+    The system, toolchains and `.git` are read-only; HOME and /tmp are empty and forgotten after
+    each command; all its processes die with it. `allow_hosts` can be reached through a proxy that
+    the usual variables name.
     """
 
-    def __init__(self, environ: Mapping[str, str], *, processes: int = PROCESSES) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        processes: int = PROCESSES,
+        allow_hosts: Sequence[str] = (),
+    ) -> None:
         self._environ, self._processes = environ, processes
+        self._allow_hosts = tuple(allow_hosts)
         self._environment = clean_environment(environ)
         self._program = shutil.which("bwrap", path=self._environment["PATH"]) or "bwrap"
 
     def run(self, command: str, root: str, timeout_s: float) -> CommandResult:
         """Run `sh -c command` at `root`. Raises `SandboxUnavailable` when it could not start."""
+        shell = _shell(command, self._processes)
+        if not self._allow_hosts:
+            return self._run(self._options(Path(root)), shell, timeout_s)
+        with HostProxy(self._allow_hosts) as folder:
+            options = [*_proxied(), *self._options(Path(root), reachable=folder)]
+            relay = (
+                str(Path(sys.executable).resolve()),
+                "-I",
+                "-S",
+                "-c",
+                Path(relay_module.__file__).read_text(),
+            )
+            return self._run(options, (*relay, *shell), timeout_s)
+
+    def _run(
+        self, chosen: Sequence[str], command: Sequence[str], timeout_s: float
+    ) -> CommandResult:
         with tempfile.TemporaryFile() as options, tempfile.TemporaryFile() as status:
-            chosen = [*("--json-status-fd", str(status.fileno())), *self._options(Path(root))]
-            options.write(b"".join(os.fsencode(option) + b"\0" for option in chosen))
+            told = ("--json-status-fd", str(status.fileno()), *chosen)
+            options.write(b"".join(os.fsencode(option) + b"\0" for option in told))
             options.seek(0)
             result = run_bounded(
-                [self._program, "--args", str(options.fileno()), *_shell(command, self._processes)],
+                [self._program, "--args", str(options.fileno()), *command],
                 timeout_s,
                 cwd="/",
                 env=self._environment,
@@ -95,18 +122,22 @@ class Bubblewrap:
                 "bubblewrap is not installed: `apt install bubblewrap` or `dnf install bubblewrap`"
             )
         try:
-            result = self.run("true", "/var/empty" if Path("/var/empty").is_dir() else "/usr", 10)
+            with tempfile.TemporaryDirectory() as folder:
+                result = self.run("true", folder, 10)
         except SandboxUnavailable as error:
             return _mend(str(error))
         return None if result.exit_code == 0 else f"the sandbox fails: {result.output.strip()}"
 
-    def _options(self, root: Path) -> list[str]:
+    def _options(self, root: Path, reachable: Path | None = None) -> list[str]:
         """Given through a file, as the command could read them in /proc/1/cmdline otherwise."""
         own_git = root / ".git"
         read_only = ("--ro-bind", str(own_git), f"{WORKSPACE}/.git") if own_git.is_dir() else ()
+        proxy = (
+            ("--bind", str(reachable), str(Path(relay_module.SOCKET).parent)) if reachable else ()
+        )
         return [
             *self._view,
-            *("--bind", str(root), WORKSPACE, *read_only),
+            *("--bind", str(root), WORKSPACE, *read_only, *proxy),
             *("--remount-ro", "/", "--chdir", WORKSPACE),
         ]
 
@@ -134,7 +165,8 @@ class Bubblewrap:
         yield from self._hidden(*private_settings())
 
     def _toolchains(self) -> Iterator[str]:
-        for folder in toolchains(self._environ):
+        own = [Path(sys.base_prefix)] if self._allow_hosts else []
+        for folder in (*toolchains(self._environ), *own):
             yield from ("--ro-bind-try", str(folder), str(folder))
             yield from self._hidden(*secrets_in(folder))
 
@@ -185,6 +217,14 @@ class NoSandbox:
 
 def _shell(command: str, processes: int) -> tuple[str, ...]:
     return ("/bin/sh", "-c", _SHELL, "sh", command, str(processes))
+
+
+def _proxied() -> Iterator[str]:
+    address = f"http://127.0.0.1:{relay_module.PORT}"
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        yield from ("--setenv", name, address)
+    for name in ("no_proxy", "NO_PROXY"):
+        yield from ("--setenv", name, "localhost,127.0.0.1,::1")
 
 
 def _kill_contained(status: IO[bytes]) -> None:

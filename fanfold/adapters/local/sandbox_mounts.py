@@ -66,6 +66,10 @@ _PASSED_ON = (
     "GOPATH",
     "GOFLAGS",
     "PYENV_VERSION",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "REQUESTS_CA_BUNDLE",
 )
 _FIXED = {
     "CI": "1",

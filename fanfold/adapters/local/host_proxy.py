@@ -1,0 +1,158 @@
+"""The network of a sandbox that may reach some hosts: a proxy on a Unix socket."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import socketserver
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+_HEAD_BYTES = 65536
+_CONNECT_S = 20.0
+_IDLE_S = 120.0
+_WEB_PORTS = (80, 443)
+
+
+def is_allowed(host: str, port: int, allow: Sequence[str]) -> bool:
+    """`allow` holds hosts and `*.domain`s, each with `:port` unless it is 80 or 443."""
+    for pattern in allow:
+        name, _, wanted = pattern.lower().partition(":")
+        if port != int(wanted) if wanted else port not in _WEB_PORTS:
+            continue
+        if host == name or (name.startswith("*.") and host.endswith(name[1:])):
+            return True
+    return False
+
+
+class HostProxy:
+    """Serves `folder/socket` as an HTTP proxy while it is entered."""
+
+    def __init__(self, allow: Sequence[str]) -> None:
+        self._allow = tuple(allow)
+
+    def __enter__(self) -> Path:
+        """Gives the folder of the socket."""
+        self._folder = tempfile.TemporaryDirectory(prefix="fanfold-net-")
+        folder = Path(self._folder.name)
+        self._server = _Server(folder / "socket", self._allow)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return folder
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._folder.cleanup()
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, place: Path, allow: tuple[str, ...]) -> None:
+        super().__init__(str(place), _Connection)
+        self.allow = allow
+
+
+class _Connection(socketserver.BaseRequestHandler):
+    """One request: a CONNECT tunnel, or a plain HTTP request passed on."""
+
+    request: socket.socket
+
+    def handle(self) -> None:
+        self.request.settimeout(_IDLE_S)
+        with suppress(OSError):
+            head, rest = self._head()
+            target = _target(head)
+            if target is None:
+                self._refuse("400 Bad Request", "this is a proxy")
+                return
+            host, port, passed = target
+            if not is_allowed(host, port, self._allow()):
+                self._refuse("403 Forbidden", f"{host}:{port} is not among the allowed hosts")
+                return
+            self._connect(host, port, passed, rest)
+
+    def _allow(self) -> tuple[str, ...]:
+        return self.server.allow if isinstance(self.server, _Server) else ()
+
+    def _head(self) -> tuple[bytes, bytes]:
+        data = b""
+        while b"\r\n\r\n" not in data and len(data) < _HEAD_BYTES:
+            more = self.request.recv(_HEAD_BYTES)
+            if not more:
+                break
+            data += more
+        head, _, rest = data.partition(b"\r\n\r\n")
+        return head, rest
+
+    def _connect(self, host: str, port: int, passed: bytes, rest: bytes) -> None:
+        try:
+            outside = socket.create_connection((host, port), _CONNECT_S)
+        except OSError as error:
+            self._refuse("502 Bad Gateway", f"{host}:{port}: {error}")
+            return
+        with outside:
+            if _is_link_local(outside):
+                self._refuse("403 Forbidden", f"{host} lies on the link-local network")
+                return
+            outside.settimeout(_IDLE_S)
+            if passed:
+                outside.sendall(passed + rest)
+            else:
+                self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                outside.sendall(rest)
+            back = threading.Thread(target=_pump, args=(outside, self.request), daemon=True)
+            back.start()
+            _pump(self.request, outside)
+            back.join()
+
+    def _refuse(self, status: str, why: str) -> None:
+        body = f"fanfold: {why}\n".encode()
+        head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        self.request.sendall(head.encode() + body)
+
+
+def _target(head: bytes) -> tuple[str, int, bytes] | None:
+    """Host, port and the request to pass on (empty for a tunnel); None for no proxy request."""
+    line, *fields = head.decode("latin-1").split("\r\n")
+    parts = line.split(" ")
+    if len(parts) != 3:
+        return None
+    method, address, version = parts
+    tunnel = method == "CONNECT"
+    with suppress(ValueError):
+        url = urlsplit(f"//{address}" if tunnel else address)
+        if url.hostname and (tunnel or url.scheme == "http"):
+            port = url.port or (443 if tunnel else 80)
+            path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+            kept = [f for f in fields if not f.lower().startswith(("proxy-", "connection:"))]
+            passed = "\r\n".join([f"{method} {path} {version}", *kept, "Connection: close", "", ""])
+            return url.hostname.rstrip("."), port, b"" if tunnel else passed.encode("latin-1")
+    return None
+
+
+def _is_link_local(connection: socket.socket) -> bool:
+    """Whether this leads to a cloud's metadata service, which gives out credentials."""
+    return ipaddress.ip_address(connection.getpeername()[0].partition("%")[0]).is_link_local
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    with suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)

@@ -1,0 +1,110 @@
+"""A sandbox reaches the hosts it may, and no others."""
+
+from __future__ import annotations
+
+import os
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fanfold.adapters.local.host_proxy import is_allowed
+from fanfold.adapters.local.sandbox import Bubblewrap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FETCH = """
+import sys, urllib.request, urllib.error
+for url in sys.argv[1:]:
+    try: print(urllib.request.urlopen(url, timeout=5).read().decode())
+    except urllib.error.HTTPError as e: print(e.code, e.read().decode().strip())
+    except OSError as e: print('failed', e)
+"""
+
+
+class Hello(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = f"hello {self.path} {self.headers['Host']}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hello) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "tree"
+    root.mkdir()
+    (root / "fetch.py").write_text(FETCH)
+    return root
+
+
+def sandbox(tmp_path: Path, *allow: str) -> Bubblewrap:
+    made = Bubblewrap({"PATH": os.defpath, "HOME": str(tmp_path / "home")}, allow_hosts=allow)
+    reason = made.available()
+    if reason:
+        pytest.skip(reason)
+    if made.run("command -v python3", str(tmp_path), 10).exit_code:
+        pytest.skip("no python3 in the system's folders")
+    return made
+
+
+def test_allowed_hosts_are_reached_and_others_refused(
+    tmp_path: Path, root: Path, port: int
+) -> None:
+    allowed = f"http://host.test:{port}/a?b=c"
+    made = sandbox(tmp_path, f"localhost:{port}")
+    urls = f"http://LOCALHOST:{port}/a?b=c {allowed} http://localhost:1/"
+    told = made.run(f"env -u no_proxy -u NO_PROXY python3 fetch.py {urls}", str(root), 20)
+    assert told.output.splitlines() == [
+        f"hello /a?b=c LOCALHOST:{port}",
+        f"403 fanfold: host.test:{port} is not among the allowed hosts",
+        "403 fanfold: localhost:1 is not among the allowed hosts",
+    ]
+
+
+def test_there_is_no_way_around_the_proxy(tmp_path: Path, root: Path, port: int) -> None:
+    script = f"import socket; socket.create_connection(('127.0.0.1', {port}), 2)"
+    made = sandbox(tmp_path, f"localhost:{port}")
+    assert made.run(f'python3 -c "{script}"', str(root), 20).exit_code != 0
+
+
+def test_exit_codes_and_timeouts_are_as_without(tmp_path: Path, root: Path) -> None:
+    made = sandbox(tmp_path, "example.org")
+    assert made.run("exit 7", str(root), 20).exit_code == 7
+    assert made.run("kill -9 $$", str(root), 20).exit_code == 137
+    assert made.run("echo begun; sleep 20", str(root), 1).timed_out
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "expected"),
+    [
+        ("pypi.org", 443, True),
+        ("pypi.org", 80, True),
+        ("pypi.org", 22, False),
+        ("evil-pypi.org", 443, False),
+        ("files.pypi.org", 443, False),
+        ("a.b.example.com", 443, True),
+        ("example.com", 443, False),
+        ("notexample.com", 443, False),
+        ("git.example.net", 8443, True),
+        ("git.example.net", 443, False),
+    ],
+)
+def test_hosts_match_exactly_or_below_a_domain(host: str, port: int, expected: bool) -> None:
+    allow = ("pypi.org", "*.Example.com", "git.example.net:8443")
+    assert is_allowed(host, port, allow) is expected
