@@ -15,6 +15,7 @@ from fanfold.errors import (
     ModelError,
     ModelRejected,
     ModelUnavailable,
+    StreamConflict,
     StreamDropped,
     UserError,
 )
@@ -107,14 +108,17 @@ class Caller:
         tokens = self._estimate.tokens(self._history.characters)
         reservation = self._purse.reserve(tokens, MAX_OUTPUT)
         self._calls += 1
-        self._log.append(
-            ModelCallStarted(
-                call=self._calls,
-                model=self._name,
-                worst_case=reservation.worst_case,
-                max_tokens=reservation.max_tokens,
-            )
+        started = ModelCallStarted(
+            call=self._calls,
+            model=self._name,
+            worst_case=reservation.worst_case,
+            max_tokens=reservation.max_tokens,
         )
+        try:
+            self._log.append(started)
+        except StreamConflict:
+            self._purse.release()
+            raise
         return reservation
 
     def _send(self, reservation: Reservation) -> ModelReply:

@@ -43,6 +43,7 @@ WHOLE_TURNS = frozenset({"tool_use", "end_turn", "stop_sequence", "pause_turn"})
 BARE_ENDS = CUT_OFFS = 3
 LAST_STEPS, LAST_SECONDS = 3, 60
 LAST_WORDS = 2_000
+TELL_AFTER_MS = 500
 NO_TOOL_CALL, CUT_OFF = "no_tool_call", "cut_off"
 
 
@@ -129,16 +130,23 @@ class Loop:
 
     def _carry_out(self, calls: Sequence[ToolCall]) -> list[Block]:
         outcomes: list[Outcome] = []
+        told = 0
         try:
             for outcome in self._broker.execute(calls):
                 outcomes.append(outcome)
                 self.written.update(outcome.event.written)
+                if outcome.event.duration_ms > TELL_AFTER_MS:
+                    self._tell(outcomes[told:])
+                    told = len(outcomes)
         finally:
-            self.desk.events.append(*(outcome.event for outcome in outcomes))
+            self._tell(outcomes[told:])
         if self.bench.submission is not None:
             self._transcript.line("submitted", content=[outcome.block() for outcome in outcomes])
             raise Submitted
         return [*(outcome.block() for outcome in outcomes), *self._watch(outcomes)]
+
+    def _tell(self, outcomes: list[Outcome]) -> None:
+        self.desk.events.append(*(outcome.event for outcome in outcomes))
 
     def _watch(self, outcomes: list[Outcome]) -> list[Block]:
         nudges: list[Block] = []
@@ -184,6 +192,7 @@ class Loop:
         if self.context.purpose is Purpose.PICK or not self._changed():
             raise NoSubmit(f"{self._bare_ends} turns ended without a tool call and a change")
         self.bench.submission = Submission("done", self.last_words)
+        self.bench.check_results = tuple(self.bench.check()) if self.bench.check else ()
         raise Submitted("submitted by the harness")
 
     def _changed(self) -> bool:

@@ -15,8 +15,10 @@ from fanfold.errors import (
     StreamDropped,
     UnpricedModel,
 )
+from fanfold.ports import CommandResult
 from fanfold.run.attempt import AttemptLimits, Candidate, CheckResult, Exit, Purpose, Usage
 from fanfold.run.events import LoopNudged, LoopStopped, ModelCalled, ModelCallStarted, ToolCalled
+from tests.fakes.workspace import MemoryWorkspace
 from tests.unit.agent.conftest import (
     DONE,
     FAKE_SECRET,
@@ -186,7 +188,7 @@ def test_another_writer_of_the_stream_ends_it_before_it_spends(attempt: Attempt)
 
     attempt.keep_going = taken_over
     report = attempt.run(DONE)
-    assert report.exit is Exit.LOST
+    assert (report.exit, report.cost) == (Exit.LOST, 0)
     assert attempt.model.requests == []
 
 
@@ -388,6 +390,39 @@ def test_red_checks_go_back_to_the_model_three_times(attempt: Attempt) -> None:
     assert report.exit is Exit.SUBMITTED
     assert report.checks == (red,)
     assert "make test (exit code 2)\n1 failed" in attempt.told()
+
+
+def test_the_harness_checks_what_it_submits_itself(attempt: Attempt) -> None:
+    red = CheckResult("make test", ok=False)
+    attempt.check = lambda: [red]
+    report = attempt.run(WRITE, *[reply(say("Done."))] * 3)
+    assert (report.exit, report.checks) == (Exit.SUBMITTED, (red,))
+
+
+def test_a_submit_is_taken_even_when_time_is_over(attempt: Attempt) -> None:
+    attempt.context = a_context(limits=AttemptLimits(slice=1_000_000, minutes=1))
+
+    class Slow(Replies):
+        def send(self, request: ModelRequest, *, timeout_s: float) -> ModelReply:
+            attempt.clock.advance(90)
+            return super().send(request, timeout_s=timeout_s)
+
+    assert attempt.run(model=Slow([DONE])).exit is Exit.SUBMITTED
+
+
+def test_a_long_command_is_told_before_the_turn_ends(attempt: Attempt) -> None:
+    seen: list[int] = []
+
+    def shell(command: str, files: dict[str, bytes]) -> CommandResult:
+        attempt.clock.advance(int(command))
+        seen.append(sum(isinstance(e, ToolCalled) for e in attempt.events()))
+        return CommandResult(0, "", float(command))
+
+    attempt.workspace = MemoryWorkspace({"a.py": "one\n"}, shell)
+    attempt.context = a_context(shell=True)
+    turn = reply(*[use("bash", command, command=command) for command in ("0", "5", "1")])
+    attempt.run(turn, DONE)
+    assert seen == [0, 0, 2]
 
 
 def test_green_checks_are_in_the_report(attempt: Attempt) -> None:
