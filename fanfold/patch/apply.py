@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fanfold.errors import InvalidPatch
 from fanfold.patch import binary
 from fanfold.patch.limits import Limits
@@ -17,19 +19,24 @@ from fanfold.patch.model import (
     Hunk,
     Patch,
 )
-from fanfold.patch.objects import oid_of
+from fanfold.patch.objects import Objects, oid_of
+from fanfold.patch.trees import Pair
 
 if TYPE_CHECKING:
-    from fanfold.patch.objects import Objects
-    from fanfold.patch.trees import Pair, Tree
+    from fanfold.patch.trees import Tree
 
 MODES = frozenset((REGULAR, EXECUTABLE, SYMLINK))
 
 
-def edits(
-    patch: Patch, base: Tree, objects: Objects, *, limits: Limits | None = None
-) -> dict[str, Pair]:
-    """The patch over `base` as path → (old entry, new entry); new blobs go into `objects`.
+class Edits(msgspec.Struct, frozen=True):
+    """What a patch does to its base: path → (old entry, new entry), and its new blobs."""
+
+    changes: dict[str, Pair]
+    objects: Objects
+
+
+def edits(patch: Patch, base: Tree, objects: Objects, *, limits: Limits | None = None) -> Edits:
+    """The patch over `base`; new blobs go into `objects`.
 
     Raises `InvalidPatch`: `base_mismatch` where the base is not what the patch says, `oid_mismatch`
     where the content is not, `duplicate_path`, `file_directory_conflict`, `below_symlink`,
@@ -45,9 +52,8 @@ def edits(
         if change.new_path is not None:
             _once(written, change.new_path, _new_entry(change, old, objects, limits))
     _check_places(removed, written, base)
-    return {
-        path: (removed.get(path), written.get(path)) for path in dict.fromkeys((*removed, *written))
-    }
+    paths = dict.fromkeys((*removed, *written))
+    return Edits({path: (removed.get(path), written.get(path)) for path in paths}, objects)
 
 
 def _once(side: dict[str, Entry], path: str, entry: Entry) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from fanfold.errors import InvalidPatch
-from fanfold.patch.apply import edits
+from fanfold.patch.apply import Edits, edits
 from fanfold.patch.globs import any_matches
 from fanfold.patch.limits import FILE_BYTES, TOTAL_BYTES, Limits
 from fanfold.patch.model import EXECUTABLE, GITLINK, REGULAR, SYMLINK, FileChange, Patch
@@ -45,15 +45,19 @@ class Scanner(Protocol):
 
 
 class Gated(msgspec.Struct, frozen=True):
-    """A patch that passed, without its control-file changes; `dropped_paths` are those."""
+    """A patch that passed, without its control-file changes; `dropped_paths` are those.
+
+    `edits` is what it does to its base, for the merge to use as it is.
+    """
 
     patch: Patch
+    edits: Edits
     dropped_paths: tuple[str, ...] = ()
 
 
 def check(
     patch: Patch,
-    repo: pygit2.Repository,
+    repo: pygit2.Repository | Objects,
     base_tree: str,
     *,
     writes: Sequence[str] | None = None,
@@ -64,7 +68,8 @@ def check(
     """Let the patch through, without what it changes in control files, or raise `InvalidPatch`
     naming rule and path.
 
-    `writes` are the globs a task declared (None: it declared none, so any path). Codes: `bad_name`,
+    `writes` are the globs a task declared (None: it declared none, so any path). For many patches
+    give `Objects(repo)`, which reads each tree once. Codes: `bad_name`,
     `path_escape`, `dotgit_path`, `submodule`, `bad_mode`, `protected_path`,
     `path_outside_write_set`, `base_mismatch`, `hunk_mismatch`, `oid_mismatch`, `bad_binary`,
     `file_too_large`, `patch_too_large`, `duplicate_path`, `below_symlink`,
@@ -75,19 +80,18 @@ def check(
         check_path(path)
     kept = tuple(c for c in patch.changes if control is None or not any(map(control, c.paths)))
     dropped = dict.fromkeys(p for c in patch.changes if c not in kept for p in c.paths)
-    gated = Gated(Patch(kept), tuple(dropped))
+    patch = Patch(kept)
     for change in kept:
         _check_change(change, writes)
     objects = Objects(repo)
     base = Tree(objects, base_tree)
-    changed = edits(
-        gated.patch, base, objects, limits=Limits(max_file_bytes, max(TOTAL_BYTES, max_file_bytes))
-    )
-    _check_result(changed, base, Tree(objects, base_tree), objects)
+    limits = Limits(max_file_bytes, max(TOTAL_BYTES, max_file_bytes))
+    made = edits(patch, base, objects, limits=limits)
+    _check_result(made.changes, base, Tree(objects, base_tree), objects)
     if scanner is not None:
         for change in kept:
-            _check_secrets(change, changed, objects, scanner)
-    return gated
+            _check_secrets(change, made.changes, objects, scanner)
+    return Gated(patch, made, tuple(dropped))
 
 
 def _check_change(change: FileChange, writes: Sequence[str] | None) -> None:

@@ -10,7 +10,6 @@ from fanfold.patch.quoting import decode, header_pairs, header_path, shown, stri
 
 MODE = re.compile(rb"[0-7]{6}")
 INDEX = re.compile(rb"([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})(?: ([0-7]{6}))?")
-PERCENT = re.compile(rb"\d{1,3}%")
 NULL_OID = "0" * 40
 OID_LENGTH = 40
 KEYS = (

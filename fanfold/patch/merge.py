@@ -6,31 +6,35 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fanfold.patch.apply import edits
+from fanfold.patch.apply import Edits, edits
 from fanfold.patch.attributes import Attributes
 from fanfold.patch.conflicts import Conflict
 from fanfold.patch.model import Patch
 from fanfold.patch.objects import Objects
 from fanfold.patch.reconcile import Reconciliation, Resolution
 from fanfold.patch.stages import Sides
-from fanfold.patch.structured import settle
 from fanfold.patch.trees import Pair, Tree, diff
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pygit2
 
+    from fanfold.patch.content import Resolved, Text
     from fanfold.patch.model import Entry
     from fanfold.patch.pack import Pack
 
 
 class Incoming(msgspec.Struct, frozen=True):
-    """A gated patch, and the tree it was made against."""
+    """A gated patch, and the tree it was made against.
+
+    `edits` as the gate gave them spare the merge from working them out once more.
+    """
 
     id: str
     patch: Patch
     base_tree: str
+    edits: Edits | None = None
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -71,7 +75,7 @@ class MergeResult(msgspec.Struct, frozen=True):
 
 
 def merge(
-    repo: pygit2.Repository,
+    repo: pygit2.Repository | Objects,
     base_tree: str,
     patches: Sequence[Incoming],
     *,
@@ -80,6 +84,8 @@ def merge(
 ) -> MergeResult:
     """Fold `patches` into `base_tree`, in the order given; only objects of `repo` are read, nothing
     is written.
+
+    For many calls give `Objects(repo)`, which reads each tree once.
 
     A patch made against another tree is merged three-way with that tree as the base. Raises
     `InvalidPatch` when a patch does not fit its own base: the gate tells that before.
@@ -97,20 +103,22 @@ def merge(
 class _Folding:
     """The merged tree so far, and how it differs from each base that a patch was made against."""
 
-    def __init__(self, repo: pygit2.Repository, base_tree: str, *, structured: bool) -> None:
+    def __init__(
+        self, repo: pygit2.Repository | Objects, base_tree: str, *, structured: bool
+    ) -> None:
         self.objects = Objects(repo)
         self.current = Tree(self.objects, base_tree)
-        self._settle = settle if structured else None
+        self._settle = _ladder() if structured else None
         self._attributes = Attributes(Tree(self.objects, base_tree), self.objects)
-        self._base_tree = base_tree
         self._bases: dict[str, Tree] = {}
         self._ours: dict[str, dict[str, Pair]] = {}
 
     def fold(self, incoming: Incoming) -> Applied | Conflicted:
         scratch = Objects(self.objects)
         base = self._base(incoming.base_tree)
-        theirs = edits(incoming.patch, base, scratch)
-        changed = {path: pair for path, pair in theirs.items() if pair[0] != pair[1]}
+        made = incoming.edits or edits(incoming.patch, base, scratch)
+        scratch.adopt(made.objects)
+        changed = {path: pair for path, pair in made.changes.items() if pair[0] != pair[1]}
         sides = Sides(base, self.current, self._ours[incoming.base_tree], changed)
         outcome = Reconciliation(sides, scratch, self._attributes, self._settle).run()
         if outcome.conflicts:
@@ -136,6 +144,13 @@ class _Folding:
                     ours.pop(path, None)
                 else:
                     ours[path] = (base, entry)
+
+
+def _ladder() -> Callable[[Text], Resolved | None]:
+    """Imported when asked for: its parsers cost a tenth of a start."""
+    from fanfold.patch.structured import settle
+
+    return settle
 
 
 def _resolved_by(resolutions: tuple[Resolution, ...]) -> str | None:

@@ -47,7 +47,7 @@ class Moves:
     def _filled_directories(self, side: int) -> set[str]:
         """Directories gone on this side that the other side put a new file right into."""
         mine, other = self._sides.edits(side), self._sides.edits(OURS + THEIRS - side)
-        if not any(now is None for _, now in mine.values()):
+        if side == THEIRS and not any(now is None for _, now in mine.values()):
             return set()
         nearest = {path.rpartition("/")[0] for path, (was, now) in other.items() if now and not was}
         return {name for name in nearest if name and self._sides.is_gone(name, side)}
@@ -55,11 +55,10 @@ class Moves:
     def _renames(self, side: int, filled: set[str]) -> dict[str, str]:
         """Renames of this side, if it deleted what the other side touched, or filled."""
         mine, other = self._sides.edits(side), self._sides.edits(OURS + THEIRS - side)
-        wanted = {
-            path
-            for path, (was, now) in mine.items()
-            if was and not now and (path in other or not filled.isdisjoint(parents(path)))
-        }
+        touched = {path for path in self._sides.theirs if path in mine and path in other}
+        if filled:
+            touched.update(path for path in mine if not filled.isdisjoint(parents(path)))
+        wanted = {path for path in touched if mine[path][0] and not mine[path][1]}
         return find_renames(mine, wanted, self._read) if wanted else {}
 
     def _follow_directories(

@@ -31,6 +31,8 @@ def plain(name: str) -> str:
 
 def is_dotgit(name: str) -> bool:
     """Whether some file system takes `name` for `.git`."""
+    if name.isascii() and name[:2].lower() not in (".g", "gi"):
+        return False
     seen = plain(name)
     return seen == ".git" or NTFS_SHORT.fullmatch(seen) is not None
 

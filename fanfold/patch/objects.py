@@ -36,11 +36,15 @@ def oid_of(kind: str, content: bytes) -> str:
 
 
 class Objects:
-    """Reads objects from memory, then from `below`; writes to memory alone."""
+    """Reads objects from memory, then from `below`; writes to memory alone.
+
+    Trees of the repository are parsed once for all that is laid over the same `Objects`.
+    """
 
     def __init__(self, below: pygit2.Repository | Objects) -> None:
         self._below = below
         self._fresh: dict[str, tuple[str, bytes]] = {}
+        self._trees: dict[str, dict[str, Entry]] = {}
 
     def blob(self, oid: str, path: str | None = None) -> bytes:
         """Raises `InvalidPatch` with `missing_object` when there is no such blob."""
@@ -52,7 +56,13 @@ class Objects:
 
         Raises `InvalidPatch`: `missing_object`, or `bad_tree` for what no tree may hold.
         """
-        return {} if oid == EMPTY_TREE else parse_tree(self._read(oid, "tree", path), path)
+        if oid == EMPTY_TREE:
+            return {}
+        if isinstance(self._below, Objects) and oid not in self._fresh:
+            return self._below.tree(oid, path)
+        if oid not in self._trees:
+            self._trees[oid] = parse_tree(self._read(oid, "tree", path), path)
+        return dict(self._trees[oid])
 
     def put(self, kind: str, content: bytes) -> str:
         oid = oid_of(kind, content)
@@ -68,13 +78,13 @@ class Objects:
 
     def pack(self) -> Pack:
         """Everything written here that the repository below does not hold, as one pack."""
+        return write_pack({o: fresh for o, fresh in self._fresh.items() if not self._is_below(o)})
+
+    def _is_below(self, oid: str) -> bool:
         below = self._below
-        missing = {
-            oid: fresh
-            for oid, fresh in self._fresh.items()
-            if isinstance(below, Objects) or oid not in below.odb
-        }
-        return write_pack(missing)
+        if isinstance(below, Objects):
+            return oid in below._fresh or below._is_below(oid)
+        return oid in below.odb
 
     def _read(self, oid: str, kind: str, path: str | None) -> bytes:
         found = self._find(oid)
@@ -88,7 +98,7 @@ class Objects:
         if isinstance(self._below, Objects):
             return self._below._find(oid)
         try:
-            kind, content = self._below.odb.read(oid)
+            kind, content = self._below.odb.read(pygit2.Oid(hex=oid))
         except KeyError:
             return None
         return KINDS[pygit2.enums.ObjectType(kind)], content
