@@ -19,7 +19,8 @@ from fanfold.agent.exits import (
 from fanfold.agent.history import History
 from fanfold.agent.policy import Policy
 from fanfold.agent.prompt import render
-from fanfold.agent.stuck import ADVICE, Nudge, StuckDetector
+from fanfold.agent.stuck import ADVICE, StuckDetector
+from fanfold.agent.stuck import Stop as Circle
 from fanfold.agent.tools import TOOLS
 from fanfold.agent.tools.bench import Bench, Submission
 from fanfold.agent.transcript import Transcript
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from fanfold.agent.history import Block
     from fanfold.agent.purse import Purse
     from fanfold.agent.roles import Role
-    from fanfold.agent.stuck import Stop as Circle
     from fanfold.agent.timing import Timing
     from fanfold.run.attempt import Context
 
@@ -72,6 +72,7 @@ class Loop:
         self._transcript = Transcript(desk.transcript, desk.secrets)
         self._transcript.line("prompt", system=prompt.system, tools=tools, task=prompt.task)
         self._bare_ends = self._cut_offs = 0
+        self._nudged: set[str] = set()
         self._warned = False
 
     def run(self) -> None:
@@ -149,14 +150,15 @@ class Loop:
         self.desk.events.append(*(outcome.event for outcome in outcomes))
 
     def _watch(self, outcomes: list[Outcome]) -> list[Block]:
-        nudges: list[Block] = []
-        for outcome in outcomes:
-            verdict = self._stuck.observe(outcome.event, waiting=outcome.result.waiting)
-            if isinstance(verdict, Nudge):
-                nudges.append(self._nudge(verdict.signal, verdict.count, ADVICE[verdict.signal]))
-            elif verdict is not None:
+        """Nudges for this turn; a stop only for a signal that the model has heard of before."""
+        verdicts = [self._stuck.observe(o.event, waiting=o.result.waiting) for o in outcomes]
+        signals: dict[str, int] = {}
+        for verdict in filter(None, verdicts):
+            if isinstance(verdict, Circle) and verdict.signal in self._nudged:
                 self._stop(verdict)
-        return nudges
+            signals[verdict.signal] = verdict.count
+        self._nudged |= signals.keys()
+        return [self._nudge(signal, count, ADVICE[signal]) for signal, count in signals.items()]
 
     def _nudge(self, signal: str, count: int, advice: str) -> Block:
         self.desk.events.append(LoopNudged(signal=signal, count=count))

@@ -438,6 +438,16 @@ def test_circles_are_nudged_then_stopped(attempt: Attempt) -> None:
     assert [e.count for e in attempt.events() if isinstance(e, LoopStopped)] == [5]
 
 
+def test_a_circle_within_one_turn_is_nudged_before_it_is_stopped(attempt: Attempt) -> None:
+    denied = [use("bash", str(i), command=f"make {i}") for i in range(6)]
+    report = attempt.run(reply(*denied), reply(*denied[:1]))
+    assert report.exit is Exit.STUCK
+    assert [e for e in attempt.events() if isinstance(e, LoopNudged | LoopStopped)] == [
+        LoopNudged(signal="same_error", count=6),
+        LoopStopped(signal="same_error", count=7),
+    ]
+
+
 def test_four_equal_calls_do_not_end_a_good_run(attempt: Attempt) -> None:
     assert attempt.run(*[LOOK] * 4, WRITE, DONE).exit is Exit.SUBMITTED
 
