@@ -33,7 +33,7 @@ demo: setup ## See the main job, without an account, a key or a question
 	$(BIN)/fanfold demo
 
 test: setup ## Run all tests
-	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 --dist=loadgroup
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal
 
 check: lint types imports unused ## Run every static check
 

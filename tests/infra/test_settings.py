@@ -1,0 +1,53 @@
+"""The settings of a deployment, as they come from the CDK context."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+import pytest
+
+from infra.settings import CloudSettings, Profile, from_context
+
+if TYPE_CHECKING:
+    from constructs import Node
+
+
+class Context:
+    """A construct's node, as far as the settings look at it."""
+
+    def __init__(self, **values: str) -> None:
+        self.values = values
+
+    def try_get_context(self, key: str) -> str | None:
+        return self.values.get(key)
+
+
+def settings(**values: str) -> CloudSettings:
+    return from_context(cast("Node", Context(**values)))
+
+
+def test_an_empty_context_gives_the_defaults() -> None:
+    assert settings() == CloudSettings()
+
+
+def test_the_context_names_the_deployment() -> None:
+    given = settings(project="acme", stage="prod", profile="full")
+    assert given.profile is Profile.FULL
+    assert given.name("events") == "acme-prod-events"
+    assert given.tags() == {"project": "acme", "stage": "prod", "profile": "full"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("stage", "Prod"),
+        ("stage", "s" * 9),
+        ("project", ""),
+        ("project", "p" * 13),
+        ("profile", "huge"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_with_its_place(key: str, value: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=rf"at `\$\.{key}`"):
+        settings(**{key: value})
