@@ -194,7 +194,11 @@ def overlapping(bench: Bench) -> Set:
 
 
 def path_of(number: int) -> str:
-    return f"src/group{number % 23}/part{number % 391 // 23}/file{number}.py"
+    """Five files a directory, eight directories a component, as large projects have them."""
+    component, directory = number // 40, number // 5
+    return (
+        f"src/packages/component_{component:03}/library/area_{directory:04}/module_{number:05}.py"
+    )
 
 
 def content(number: int, changed: dict[int, int] | None = None) -> bytes:
