@@ -206,6 +206,14 @@ def test_no_capability_and_no_new_privileges(bubblewrap: Bubblewrap, root: Path)
     assert status["NoNewPrivs"] == "1"
 
 
+def test_no_further_namespaces_can_be_made(bubblewrap: Bubblewrap, root: Path) -> None:
+    told = output(bubblewrap, root, "command -v unshare >/dev/null || echo none; bwrap --version")
+    version = told.split()[-1].split(".")
+    if "none" in told or [int(part) for part in version[:2]] < [0, 8]:
+        pytest.skip("no unshare, or a bubblewrap before 0.8")
+    assert bubblewrap.run("unshare -U true", str(root), 20).exit_code != 0
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="the kernel exempts root from RLIMIT_NPROC")
 def test_a_fork_bomb_is_bounded(bubblewrap: Bubblewrap, root: Path, home: Path) -> None:
     command = "i=0; while [ $i -lt 100 ]; do sleep 30 & i=$((i+1)); done; echo all"

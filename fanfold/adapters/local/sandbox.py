@@ -19,14 +19,8 @@ from typing import IO, TYPE_CHECKING
 from fanfold.adapters.local import relay as relay_module
 from fanfold.adapters.local.bounded import run_bounded
 from fanfold.adapters.local.host_proxy import HostProxy
-from fanfold.adapters.local.sandbox_mounts import (
-    SYSTEM,
-    clean_environment,
-    home,
-    private_settings,
-    secrets_in,
-    toolchains,
-)
+from fanfold.adapters.local.sandbox_mounts import clean_environment
+from fanfold.adapters.local.sandbox_view import view
 from fanfold.errors import SandboxUnavailable
 
 if TYPE_CHECKING:
@@ -35,7 +29,7 @@ if TYPE_CHECKING:
     from fanfold.ports import CommandResult
 
 WORKSPACE = "/workspace"
-_TMPFS_BYTES = 4 << 30
+_NAMESPACES = ("--unshare-all", "--cap-drop", "ALL", "--die-with-parent", "--new-session")
 _FILE_BLOCKS, _DATA_KIB, _OPEN_FILES = 16 << 21, 32 << 20, 65536
 PROCESSES = 4096
 _LIMITS = f"""\
@@ -143,48 +137,12 @@ class Bubblewrap:
 
     @cached_property
     def _view(self) -> list[str]:
-        own_home = str(home(self._environ))
-        return [
-            *("--unshare-all", "--cap-drop", "ALL", "--die-with-parent", "--new-session"),
-            *self._system(),
-            *("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"),
-            *self._empty("/tmp", "1777"),  # noqa: S108
-            *self._empty("/var/tmp", "1777"),  # noqa: S108
-            *self._empty("/run", "0755"),
-            *self._empty(own_home, "0700"),
-            *self._toolchains(),
-        ]
-
-    def _system(self) -> Iterator[str]:
-        for name in SYSTEM:
-            place = Path(name)
-            if place.is_symlink():
-                yield from ("--symlink", str(place.readlink()), name)
-            elif place.is_dir():
-                yield from ("--ro-bind", name, name)
-        yield from self._hidden(*private_settings())
-
-    def _toolchains(self) -> Iterator[str]:
         own = [Path(sys.base_prefix)] if self._allow_hosts else []
-        for folder in (*toolchains(self._environ), *own):
-            yield from ("--ro-bind-try", str(folder), str(folder))
-            yield from self._hidden(*secrets_in(folder))
-
-    def _hidden(self, *places: Path) -> Iterator[str]:
-        for place in places:
-            if place.is_dir():
-                yield from self._empty(str(place), "0700")
-            else:
-                yield from ("--ro-bind", "/dev/null", str(place))
-
-    def _empty(self, place: str, mode: str) -> Iterator[str]:
-        if self._sized:
-            yield from ("--size", str(_TMPFS_BYTES))
-        yield from ("--perms", mode, "--tmpfs", place)
+        nested = ("--unshare-user", "--disable-userns") if self._version >= (0, 8) else ()
+        return [*_NAMESPACES, *nested, *view(self._environ, own, sized=self._version >= (0, 7))]
 
     @cached_property
-    def _sized(self) -> bool:
-        """Bubblewrap bounds a tmpfs from 0.7 on."""
+    def _version(self) -> tuple[int, ...]:
         told = subprocess.run(  # noqa: S603
             [self._program, "--version"],
             capture_output=True,
@@ -192,7 +150,7 @@ class Bubblewrap:
             env=self._environment,
         )
         version = told.stdout.decode().split()[-1:] or ["0"]
-        return tuple(int(part) for part in version[0].split(".")[:2] if part.isdigit()) >= (0, 7)
+        return tuple(int(part) for part in version[0].split(".") if part.isdigit())
 
 
 class NoSandbox:

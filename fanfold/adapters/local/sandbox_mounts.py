@@ -144,12 +144,12 @@ def _private(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _needed(folder: Path, own_home: Path) -> Iterator[Path]:
-    if not _is_system(folder) and folder != own_home:
+    if not is_system(folder) and folder != own_home:
         yield _prefix(folder, own_home)
     for executable in folder.iterdir():
         if executable.is_symlink():
             real = executable.resolve()
-            if real.is_file() and not _is_system(real) and real.parent != own_home:
+            if real.is_file() and not is_system(real) and real.parent != own_home:
                 yield _prefix(real.parent, own_home)
 
 
@@ -161,7 +161,8 @@ def _prefix(folder: Path, own_home: Path) -> Path:
     return above if is_installation and not shared else folder
 
 
-def _is_system(place: Path) -> bool:
+def is_system(place: Path) -> bool:
+    """Whether the system's folders show `place` already."""
     return any(place.is_relative_to(folder) for folder in SYSTEM)
 
 
