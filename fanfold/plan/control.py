@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from posixpath import basename, dirname, normpath
+from posixpath import dirname, normpath
 
 _IN_TRACK = ("plan.md", "spec.md", "metadata.json", "index.md")
 _WORKSPACE = ".ai-workspace"
@@ -75,8 +75,3 @@ def is_any_control(path: str) -> bool:
 
 def _join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
-
-
-def is_plan_name(path: str) -> bool:
-    """Is this the name under which Conductor keeps a plan?"""
-    return basename(path) == "plan.md"

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from fanfold.errors import InvalidSettings
-from fanfold.plan import infer, order, units
+from fanfold.plan import infer, order, units, waves
 from fanfold.plan.model import Graph, Kind, Plan, Task, TaskState, Unit, Warning
-from fanfold.plan.paths import Writers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from fanfold.plan.order import Edge
 
@@ -36,18 +33,19 @@ def build(plan: Plan, *, unit: str = "auto", parallel: str = "declared") -> Grap
     blocked = _blocked(plan, needs)
     open_tasks = [task for task in plan.tasks if task.state in _OPEN and task.id not in blocked]
     groups = units.group(open_tasks, needs, unit)
-    touched_by = infer.writes if clash else units.touched
-    drafted = [_unit(tasks, needs, plan) for tasks in groups]
-    touched = {tasks[0].id: touched_by(tasks) for tasks in groups}
-    mentioned = {tasks[0].id: infer.writes(tasks) for tasks in groups}
-    warnings = [*plan.warnings, *_state_warnings(plan, blocked), *_flag_warnings(open_tasks)]
-    ordered, waves = _waves(drafted, touched, plan, warnings)
-    warnings += _mention_warnings(waves, mentioned, plan)
-    path, longest = _critical_path(ordered)
-    total = sum(unit.minutes for unit in ordered)
+    touches = infer.writes if clash else units.touched
+    placed = waves.place(_units(groups, needs, plan), {g[0].id: touches(g) for g in groups})
+    path, longest = waves.critical_path(placed.units)
+    total = sum(unit.minutes for unit in placed.units)
+    warnings = [
+        *plan.warnings,
+        *_state_warnings(plan, blocked),
+        *_flag_warnings(open_tasks),
+        *_file_warnings(placed, groups),
+    ]
     return Graph(
-        units=tuple(ordered),
-        waves=waves,
+        units=placed.units,
+        waves=placed.waves,
         critical_path=path,
         speedup=total / longest if longest else 1.0,
         warnings=tuple(sorted(warnings, key=lambda warning: warning.line)),
@@ -81,25 +79,32 @@ def _blocked(plan: Plan, needs: dict[str, tuple[Edge, ...]]) -> dict[str, str]:
     return by
 
 
-def _unit(tasks: list[Task], needs: dict[str, tuple[Edge, ...]], plan: Plan) -> Unit:
-    members = {task.id for task in tasks}
-    edges = {
-        edge.before: edge.why
-        for task in tasks
-        for edge in needs[task.id]
-        if edge.before not in members
-    }
+def _units(
+    groups: Sequence[list[Task]], needs: dict[str, tuple[Edge, ...]], plan: Plan
+) -> list[Unit]:
+    unit_of = {task.id: tasks[0].id for tasks in groups for task in tasks}
+    return [_unit(tasks, unit_of, needs, plan) for tasks in groups]
+
+
+def _unit(
+    tasks: list[Task],
+    unit_of: dict[str, str],
+    needs: dict[str, tuple[Edge, ...]],
+    plan: Plan,
+) -> Unit:
     first = tasks[0]
+    edges = [edge for task in tasks for edge in needs[task.id] if unit_of[edge.before] != first.id]
+    covered = _covered(first, plan) if first.kind is Kind.GATE else ()
     return Unit(
         id=first.id,
         tasks=tuple(task.id for task in tasks),
         kind=first.kind,
-        needs=tuple(edges),
+        needs=tuple(dict.fromkeys(unit_of[edge.before] for edge in edges)),
         writes=units.writes(tasks),
-        covers=_covered(first, plan) if first.kind is Kind.GATE else (),
+        covers=tuple(dict.fromkeys(unit_of[name] for name in covered if name in unit_of)),
         role=units.role(tasks, plan),
         minutes=sum(map(units.minutes, tasks)),
-        why=tuple(dict.fromkeys(edges.values())),
+        why=tuple(dict.fromkeys(edge.why for edge in edges)),
     )
 
 
@@ -110,85 +115,6 @@ def _covered(gate: Task, plan: Plan) -> tuple[str, ...]:
     before = phase.tasks[: phase.tasks.index(gate.id)]
     gates = [index for index, name in enumerate(before) if kinds_of[name] is Kind.GATE]
     return before[gates[-1] + 1 if gates else 0 :]
-
-
-def _waves(
-    drafted: list[Unit],
-    touched: dict[str, tuple[str, ...] | None],
-    plan: Plan,
-    warnings: list[Warning],
-) -> tuple[list[Unit], tuple[tuple[str, ...], ...]]:
-    """Place each unit behind those it needs and those of its wave whose files it may touch."""
-    unit_of = {task: unit.id for unit in drafted for task in unit.tasks}
-    lines = {task.id: task.line for task in plan.tasks}
-    placed: dict[str, int] = {}
-    writers: list[Writers] = []
-    waves: list[list[str]] = []
-    done: dict[str, Unit] = {}
-    for unit in _topological(drafted, unit_of):
-        unit_needs = dict.fromkeys(unit_of[name] for name in unit.needs)
-        why = list(unit.why)
-        wave = max((placed[name] + 1 for name in unit_needs), default=0)
-        paths = touched[unit.id] or ()
-        while wave < len(waves) and (found := writers[wave].clash(paths)):
-            owner, path = found
-            unit_needs[owner] = None
-            why.append(f"may write {path or 'any file'} as {owner} does")
-            warnings.append(
-                Warning(lines[unit.id], "overlap", f"{unit.id} waits for {owner}: {why[-1]}")
-            )
-            wave += 1
-        while len(waves) <= wave:
-            waves.append([])
-            writers.append(Writers())
-        placed[unit.id] = wave
-        waves[wave].append(unit.id)
-        writers[wave].add(unit.id, paths)
-        covers = tuple(dict.fromkeys(unit_of[name] for name in unit.covers if name in unit_of))
-        done[unit.id] = msgspec.structs.replace(
-            unit, needs=tuple(unit_needs), why=tuple(why), covers=covers
-        )
-    position = {unit.id: index for index, unit in enumerate(drafted)}
-    ordered = [done[unit.id] for unit in drafted]
-    return ordered, tuple(tuple(sorted(wave, key=position.__getitem__)) for wave in waves)
-
-
-def _topological(drafted: list[Unit], unit_of: dict[str, str]) -> Iterable[Unit]:
-    """Units with those they need before them, in plan order where that leaves a choice."""
-    waiting = {unit.id: [unit_of[name] for name in unit.needs] for unit in drafted}
-    by_id = {unit.id: unit for unit in drafted}
-    given: set[str] = set()
-    for unit in drafted:
-        stack = [unit.id]
-        while stack:
-            name = stack[-1]
-            missing = [need for need in waiting[name] if need not in given]
-            if name in given or not missing:
-                stack.pop()
-                if name not in given:
-                    given.add(name)
-                    yield by_id[name]
-            else:
-                stack.extend(missing)
-
-
-def _critical_path(ordered: list[Unit]) -> tuple[tuple[str, ...], float]:
-    """The chain of units that takes longest, and its minutes."""
-    by_id = {unit.id: unit for unit in ordered}
-    longest: dict[str, tuple[float, str | None]] = {}
-    for unit in _topological(ordered, {name: name for name in by_id}):
-        before = max(unit.needs, key=lambda name: longest[name][0], default=None)
-        start = longest[before][0] if before else 0.0
-        longest[unit.id] = (start + unit.minutes, before)
-    if not longest:
-        return (), 0.0
-    name: str | None = max(longest, key=lambda name: longest[name][0])
-    total = longest[name][0]
-    path: list[str] = []
-    while name is not None:
-        path.append(name)
-        name = longest[name][1]
-    return tuple(reversed(path)), total
 
 
 def _state_warnings(plan: Plan, blocked: dict[str, str]) -> list[Warning]:
@@ -204,22 +130,14 @@ def _state_warnings(plan: Plan, blocked: dict[str, str]) -> list[Warning]:
     return warnings
 
 
-def _mention_warnings(
-    waves: tuple[tuple[str, ...], ...],
-    mentioned: dict[str, tuple[str, ...] | None],
-    plan: Plan,
-) -> list[Warning]:
-    """Tell of units that the plan lets run side by side although they mention one file."""
-    lines = {task.id: task.line for task in plan.tasks}
-    warnings: list[Warning] = []
-    for wave in waves:
-        writers = Writers()
-        for name in wave:
-            paths = mentioned[name] or ()
-            if found := writers.clash(paths):
-                text = f"{name} runs beside {found[0]}, and both mention {found[1] or 'any file'}"
-                warnings.append(Warning(lines[name], "mentions", text))
-            writers.add(name, paths)
+def _file_warnings(placed: waves.Placement, groups: Sequence[list[Task]]) -> list[Warning]:
+    """Units that wait because of a file, and such as run side by side although they mention one."""
+    lines = {tasks[0].id: tasks[0].line for tasks in groups}
+    mentioned = {tasks[0].id: infer.writes(tasks) for tasks in groups}
+    warnings = [Warning(lines[name], "overlap", text) for name, text in placed.overlaps]
+    for later, earlier, path in waves.beside(placed.waves, mentioned):
+        text = f"{later} runs beside {earlier}, and both mention {path or 'any file'}"
+        warnings.append(Warning(lines[later], "mentions", text))
     return warnings
 
 

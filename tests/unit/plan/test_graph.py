@@ -107,6 +107,13 @@ def test_declared_overlap_is_serialised_with_the_reason() -> None:
     assert [w.code for w in found.warnings] == ["overlap", "overlap", "overlap"]
 
 
+def test_mentioned_overlap_of_a_parallel_phase_is_told_and_not_changed() -> None:
+    text = "## Phase 1: A\n<!-- execution: parallel -->\n- [ ] Extend `a.py`\n- [ ] Test `a.py`\n"
+    found = graph(text)
+    assert len(found.waves) == 1
+    assert [w.text for w in found.warnings] == ["1.2 runs beside 1.1, and both mention a.py"]
+
+
 @pytest.mark.parametrize(
     ("left", "right", "clash"),
     [
