@@ -111,6 +111,7 @@ class _Assembly:
         depends = _last(draft.notes, "depends")
         if depends:
             self.lines[f"phase {name}"] = depends.line
+        needs, after = self.directory.phases(depends) if depends else ((), ())
         return Phase(
             id=name,
             name=draft.name,
@@ -118,7 +119,8 @@ class _Assembly:
             heading=draft.heading,
             checkpoint=draft.checkpoint,
             execution=execution.value.casefold() if execution else None,
-            needs=self.directory.phases(depends) if depends else (),
+            needs=needs,
+            after=after,
             tasks=tuple(self.tasks_of[name]),
             chained=depends is None,
             conditions=tuple(draft.conditions),

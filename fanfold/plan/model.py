@@ -80,7 +80,10 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Phase(msgspec.Struct, frozen=True):
-    """A phase; `heading` spans its line without the newline, `conditions` must hold at its end."""
+    """A phase; `heading` spans its line without the newline, `conditions` must hold at its end.
+
+    `needs` are the phases and `after` the tasks that it states to wait for.
+    """
 
     id: str
     name: str
@@ -93,6 +96,7 @@ class Phase(msgspec.Struct, frozen=True):
     chained: bool = True
     conditions: tuple[str, ...] = ()
     box: Box | None = None
+    after: tuple[str, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -50,7 +50,11 @@ def require_acyclic(plan: Plan, lines: dict[str, int]) -> None:
         named = [lines[name] for name in (*ring, *error.args[1]) if name in lines]
         line = min(named, default=0)
         chain = " → ".join(ring if len(ring) > 1 else ring * 2)
-        raise InvalidPlan(plan.path, line, f"these wait for each other: {chain}") from error
+        unstated = {item.id for item in (*plan.tasks, *plan.phases) if item.chained}
+        why = "; what states no needs follows what stands before it"
+        implied = any(name.removeprefix("phase ") in unstated for name in ring)
+        problem = f"these wait for each other: {chain}{why if implied else ''}"
+        raise InvalidPlan(plan.path, line, problem) from error
 
 
 def _shown(node: str) -> str:
@@ -72,7 +76,12 @@ class _Order:
             before = list(ends) if phase.chained else list(phase.needs)
             why = "follows phase {}" if phase.chained else "states that it needs phase {}"
             self.nodes[f"entry:{phase.id}"] = [
-                Edge(f"exit:{name}", why.format(name)) for name in before
+                *(Edge(f"exit:{name}", why.format(name)) for name in before),
+                *(
+                    Edge(name, f"needs {name}: stated")
+                    for name in phase.after
+                    if name in self.tasks
+                ),
             ]
             self.nodes[f"gates:{phase.id}"] = [Edge(f"gates:{name}", "") for name in before]
             for name in before:

@@ -36,14 +36,18 @@ class Directory:
             found.update(dict.fromkeys(self._find(name, phase) or self._dangling(name, note.line)))
         return tuple(found)
 
-    def phases(self, note: Note) -> tuple[str, ...]:
-        """The phases that a phase's `depends` names. Raises InvalidPlan for a name of nothing."""
-        found: dict[str, None] = {}
+    def phases(self, note: Note) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The phases and tasks that a phase's `depends` names. Raises InvalidPlan likewise."""
+        phases: dict[str, None] = {}
+        tasks: dict[str, None] = {}
         for name in references(note.value):
             match = _PHASE.fullmatch(name)
             phase = self._phases.get((match[1] if match else name).casefold())
-            found[phase if phase is not None else self._dangling(name, note.line)[0]] = None
-        return tuple(found)
+            if phase is not None:
+                phases[phase] = None
+            else:
+                tasks.update(dict.fromkeys(self._find(name, "") or self._dangling(name, note.line)))
+        return tuple(phases), tuple(tasks)
 
     def _find(self, name: str, phase: str) -> list[str]:
         if match := _PHASE_TASK.fullmatch(name):

@@ -351,7 +351,7 @@ def test_literal_newlines_in_an_ordinary_plan_are_text() -> None:
             2,
             "wait for each other",
         ),
-        (b"- [ ] a\n  <!-- depends: 2 -->\n- [ ] b\n", 2, "wait for each other"),
+        (b"- [ ] a\n  <!-- depends: 2 -->\n- [ ] b\n", 2, "follows what stands before it"),
         (
             b"## Phase 1: A\n<!-- depends: phase2 -->\n- [ ] a\n## Phase 2: B\n- [ ] b\n",
             2,

@@ -77,6 +77,11 @@ def test_phases_that_state_their_needs_run_side_by_side() -> None:
     assert unit(found, "4.1").needs == ("2.1", "3.1")
 
 
+def test_phase_may_wait_for_a_task() -> None:
+    text = "## Phase 1: A\n- [ ] a\n- [ ] b\n## Phase 2: B\n<!-- depends: task 1.1 -->\n- [ ] c\n"
+    assert waves(text) == [["1.1"], ["1.2", "2.1"]]
+
+
 def test_gate_waits_for_its_phase_and_all_after_it_wait_for_the_gate() -> None:
     text = (
         "## Phase 1: A\n<!-- execution: parallel -->\n- [ ] a\n- [ ] b\n" + GATE + "- [ ] c\n"
