@@ -5,16 +5,18 @@ Live progress, the engine, then the result and its exit code.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fanfold.bootstrap import holder, local
 from fanfold.cli.board import Board
 from fanfold.cli.live import ObservedEvents, shown
 from fanfold.cli.output import say, say_json
 from fanfold.cli.status import describe
-from fanfold.engine import LocalEngine
+from fanfold.engine import Interrupted, LocalEngine
 from fanfold.errors import FanfoldError
 from fanfold.run.events import run_stream
+from fanfold.run.state import Outcome
 from fanfold.run.view import exit_code, run_view
 from fanfold.steps.journal import Journal
 from fanfold.steps.request import load_request
@@ -24,6 +26,14 @@ if TYPE_CHECKING:
     from fanfold.ports import ModelFactory, Prices
     from fanfold.run.attempt import Context
     from fanfold.run.state import RunState
+
+
+class RunStopped(FanfoldError):
+    """Something outside failed in the middle of a run; `view` is the run as it stands."""
+
+    def __init__(self, problem: str, view: dict[str, Any]) -> None:
+        super().__init__(problem)
+        self.view = view
 
 
 def drive(
@@ -38,23 +48,43 @@ def drive(
     """Drive the run in this process, shown live on stderr, and give its state.
 
     Raises:
-        RunBusy, Interrupted: as the engine says.
+        RunBusy: another process drives this run.
+        Interrupted: Ctrl-C.
+        RunStopped: the disk or another part of this machine failed; the run can be resumed.
     """
     request = load_request(project.artifacts, run_id)
-    board = Board(run_id)
+    board, lock = Board(run_id), threading.Lock()
     stream = run_stream(run_id)
     board.feed(stream, project.events.read(stream))
     board.news.clear()
     wiring = local(
         project,
         sandbox=request.options.sandbox,
-        events=ObservedEvents(project.events, board),
+        events=ObservedEvents(project.events, board, lock),
         models=models,
         prices=prices,
     )
     engine = LocalEngine(wiring, holder())
-    with shown(board):
-        return engine.resume(run_id, cap) if resumed else engine.drive(run_id)
+    try:
+        with shown(board, lock):
+            return engine.resume(run_id, cap) if resumed else engine.drive(run_id)
+    except KeyboardInterrupt:
+        raise Interrupted(f"run {run_id} was stopped at once; {_how(run_id)}") from None
+    except OSError as error:
+        _stopped(board.state, f"{error.filename or 'a file'}: {error.strerror or error}", error)
+    except FanfoldError as error:
+        if error.exit_code != FanfoldError.exit_code:
+            raise
+        _stopped(board.state, str(error), error)
+
+
+def _stopped(state: RunState, problem: str, error: Exception) -> NoReturn:
+    view = {**run_view(state), "outcome": Outcome.FAILED.value, "error": problem}
+    raise RunStopped(f"{problem}; {_how(state.run_id)}", view) from error
+
+
+def _how(run_id: str) -> str:
+    return f"`fanfold resume {run_id}` goes on"
 
 
 def report(state: RunState, *, as_json: bool) -> int:
@@ -70,10 +100,9 @@ def report(state: RunState, *, as_json: bool) -> int:
 def conclude(project: Project, run_id: str) -> RunState:
     """Bring a cancelled run that nobody drives to its end; no model is called for that."""
 
-    def no_model(context: Context) -> None:
+    def no_model(context: Context) -> NoReturn:
         raise FanfoldError(f"attempt {context.attempt} of a cancelled run asked for a model")
 
-    # pyright: ignore[reportArgumentType]
-    wiring = local(project, sandbox=False, models=no_model, prices=None)
+    wiring = local(project, sandbox=False, models=no_model)
     journal = Journal(project.events, run_id)
     return LocalEngine(wiring, holder()).finish(journal)

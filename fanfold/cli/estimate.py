@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fanfold.cli.output import say, say_json, table
-from fanfold.cli.plans import find_plans, read_plan
+from fanfold.cli.plans import plans_of, read_plan
 from fanfold.cli.pricing import estimate_of
 from fanfold.cli.run import add_choice, add_shape
 from fanfold.cli.runs import project_of
-from fanfold.plan.graph import build
+from fanfold.cli.selection import graph_of
 from fanfold.run.money import dollars
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
     views: list[dict[str, Any]] = []
-    for path in find_plans(project, args.plan, args.track):
+    for path in plans_of(project, args):
         plan = read_plan(project, path)
-        graph = build(plan, unit=args.unit, parallel=args.parallel)
+        graph = graph_of(plan, args)
         expected = estimate_of(project, graph, args)
         width = max((len(wave) for wave in graph.waves), default=0)
         view = _view(plan.path, expected, advice(expected, width))

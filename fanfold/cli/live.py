@@ -5,38 +5,24 @@ from __future__ import annotations
 import sys
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
-
-from fanfold.run.money import dollars
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-
-    from rich.table import Table
 
     from fanfold.cli.board import Board
     from fanfold.ports import EventStore
     from fanfold.run.events import Envelope, EventData
 
 REFRESHES_S = 8
-COLOURS = {
-    "merged": "green",
-    "done": "green",
-    "running": "cyan",
-    "patched": "cyan",
-    "needs you": "yellow",
-    "failed": "red",
-    "rejected": "red",
-    "conflicted": "red",
-}
 
 
 class ObservedEvents:
     """An event store that tells a board of every append."""
 
-    def __init__(self, store: EventStore, board: Board) -> None:
-        self._store, self._board = store, board
-        self._lock = threading.Lock()
+    def __init__(self, store: EventStore, board: Board, lock: threading.Lock) -> None:
+        self._store, self._board, self._lock = store, board, lock
 
     def append(
         self, stream: str, expected: int, events: Sequence[EventData], *, actor: str = "fanfold"
@@ -54,22 +40,48 @@ class ObservedEvents:
 
 
 class Display(Protocol):
-    """Something that shows a board until it is closed."""
+    """A way to show a board."""
 
-    def close(self) -> None: ...
+    def show(self) -> None:
+        """Show what is new; raises `OSError` when nobody reads any more."""
+        ...
+
+    def close(self, *, leave: bool) -> None:
+        """Give the terminal back; `leave` when nothing else will tell how things stand."""
+        ...
 
 
 @contextmanager
-def shown(board: Board, *, quiet: bool = False) -> Generator[None]:
-    """Show `board` on stderr while the block runs."""
-    if quiet:
-        yield
-        return
+def shown(board: Board, lock: threading.Lock) -> Generator[None]:
+    """Show `board` on stderr while the block runs; `lock` guards it."""
     display: Display = LiveTable(board) if sys.stderr.isatty() else PlainLines(board)
+    over = threading.Event()
+
+    def show() -> None:
+        with lock:
+            display.show()
+
+    def follow() -> None:
+        try:
+            while not over.wait(1 / REFRESHES_S):
+                show()
+        except OSError:
+            return
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    finished = False
     try:
         yield
+        finished = True
     finally:
-        display.close()
+        over.set()
+        thread.join()
+        try:
+            show()
+            display.close(leave=not (finished and sys.stdout.isatty()))
+        except OSError:
+            over.set()
 
 
 class PlainLines:
@@ -77,62 +89,41 @@ class PlainLines:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-        self._thread.start()
 
-    def close(self) -> None:
-        self._over.set()
-        self._thread.join()
-        self._print()
-
-    def _follow(self) -> None:
-        while not self._over.wait(1 / REFRESHES_S):
-            self._print()
-
-    def _print(self) -> None:
+    def show(self) -> None:
         while self._board.news:
-            print(self._board.news.pop(0), file=sys.stderr, flush=True)  # noqa: T201
+            sys.stderr.write(self._board.news.pop(0).text + "\n")
+        sys.stderr.flush()
+
+    def close(self, *, leave: bool) -> None:  # noqa: ARG002
+        if self._board.state.admitted:
+            sys.stderr.write(f"       {self._board.money_line()}\n")
+            sys.stderr.flush()
 
 
 class LiveTable:
-    """A table that redraws itself, with the run's money below."""
+    """A table that redraws itself, with the run's money below; news of the run scroll above it."""
 
     def __init__(self, board: Board) -> None:
         from rich.console import Console
         from rich.live import Live
 
         self._board = board
-        self._live = Live(
-            get_renderable=self._table,
-            console=Console(stderr=True),
-            refresh_per_second=REFRESHES_S,
-        )
+        self._console = Console(stderr=True, highlight=False)
+        self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
         self._live.start()
 
-    def close(self) -> None:
+    def show(self) -> None:
+        from fanfold.cli.frame import frame
+
+        while self._board.news:
+            news = self._board.news.pop(0)
+            if news.of_run:
+                self._console.print(news.text, style="dim", markup=False)
+        width, height = self._console.size
+        now = datetime.now(UTC)
+        self._live.update(frame(self._board, now, width, height), refresh=True)
+
+    def close(self, *, leave: bool) -> None:
+        self._live.transient = not leave
         self._live.stop()
-
-    def _table(self) -> Table:
-        from rich.table import Table
-        from rich.text import Text
-
-        spent, reserved, cap = self._board.money()
-        table = Table(
-            box=None,
-            caption=f"run {self._board.run_id}: ${dollars(spent)} spent, "
-            f"${dollars(reserved)} reserved, cap ${dollars(cap)}",
-            caption_justify="left",
-        )
-        for column in ("unit", "state", "step", "tokens", "dollars", "task"):
-            table.add_column(column, justify="right" if column in ("tokens", "dollars") else "left")
-        for row in list(self._board.rows.values()):
-            table.add_row(
-                row.unit,
-                Text(row.state, style=COLOURS.get(row.state, "")),
-                Text(row.step, overflow="ellipsis", no_wrap=True),
-                f"{row.tokens:,}",
-                dollars(row.spent),
-                Text(row.title, overflow="ellipsis", no_wrap=True),
-            )
-        return table

@@ -47,6 +47,9 @@ RUN is a run's name, a unique prefix of it, or nothing for the latest run.
 """
 
 
+INTERRUPTED = 130
+
+
 class Command(Protocol):
     """What a command's module offers."""
 
@@ -152,19 +155,26 @@ def _run_command(name: str, words: list[str], directory: str | None) -> int:
     args = command_parser(name).parse_args(words)
     if not hasattr(args, "directory"):
         args.directory = directory
-    return guarded(lambda: _module(name).run(args))
+    return guarded(lambda: _module(name).run(args), as_json=getattr(args, "json", False))
 
 
-def guarded(action: Callable[[], int]) -> int:
-    """Run `action`; an error it raises on purpose becomes one line on stderr and its exit code."""
+def guarded(action: Callable[[], int], *, as_json: bool = False) -> int:
+    """Run `action`; an error it raises on purpose becomes one line on stderr and its exit code.
+
+    With `as_json`, what failed outside is a JSON value on stdout too.
+    """
     from fanfold.errors import FanfoldError
 
+    view: object = None
     try:
-        return action()
+        code = action()
+        sys.stdout.flush()
+        return code
     except FanfoldError as error:
         problem, code = str(error), error.exit_code
+        view = getattr(error, "view", None)
     except KeyboardInterrupt:
-        problem, code = "interrupted", 130
+        problem, code = "interrupted", INTERRUPTED
     except BrokenPipeError:
         _silence_stdout()
         return 0
@@ -172,11 +182,27 @@ def guarded(action: Callable[[], int]) -> int:
         place = f"{error.filename}: " if error.filename else ""
         problem, code = f"{place}{error.strerror or error}", 5
     sys.stderr.write(f"fanfold: {_one_line(problem)}\n")
+    if as_json and code == FanfoldError.exit_code:
+        from fanfold.cli.output import say_json
+
+        say_json(view or {"schema": "fanfold.error/1", "error": _one_line(problem)})
+    if code == INTERRUPTED:
+        _end_threads(code)
     return code
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _end_threads(code: int) -> None:
+    """Python would wait for attempts that a second Ctrl-C gave up."""
+    import os
+    import threading
+
+    if any(t.is_alive() and not t.daemon for t in threading.enumerate()[1:]):
+        sys.stdout.flush()
+        os._exit(code)
 
 
 def _silence_stdout() -> None:

@@ -22,6 +22,21 @@ def tell(text: str) -> None:
     sys.stderr.flush()
 
 
+def say_bytes(data: bytes) -> None:
+    """A result that is not ours to change, on stdout, byte by byte."""
+    sys.stdout.flush()
+    raw = getattr(sys.stdout, "buffer", None)
+    if raw is None:
+        sys.stdout.write(data.decode("utf-8", "replace"))
+    else:
+        raw.write(data)
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """A number with its noun."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
 def say_json(value: Any) -> None:
     """One JSON value on stdout."""
     say(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

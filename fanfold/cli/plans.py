@@ -9,22 +9,26 @@ from fanfold.errors import InvalidPlan, UserError
 from fanfold.plan import formats, tracks
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from fanfold.bootstrap import Project
     from fanfold.plan.model import Plan
 
 
-def find_plans(project: Project, named: Sequence[str], wanted: Sequence[str] = ()) -> list[str]:
-    """Repository paths of the plans.
+def plans_of(project: Project, args: argparse.Namespace) -> list[str]:
+    """Repository paths of the plans that the command line means."""
+    if args.plan:
+        return [_inside(project, Path(args.directory or "."), name) for name in args.plan]
+    return find_plans(project, args.track)
 
-    Those `named`, those of the tracks `wanted`, or the one to run.
+
+def find_plans(project: Project, wanted: Sequence[str] = ()) -> list[str]:
+    """Repository paths of the plans of the tracks `wanted`, or of the one to run.
 
     Raises:
         UserError: no plan, or more than one that could be meant.
     """
-    if named:
-        return [_inside(project, name) for name in named]
     found = known_tracks(project)
     if wanted:
         return [_track(found, name).plan for name in wanted]
@@ -66,11 +70,11 @@ def read_plan(project: Project, path: str) -> Plan:
     return formats.parse(data, path)
 
 
-def _inside(project: Project, name: str) -> str:
-    given = Path(name)
-    path = (given if given.is_absolute() else Path.cwd() / given).resolve()
-    if not path.exists() and not given.is_absolute():
-        path = (project.root / given).resolve()
+def _inside(project: Project, start: Path, name: str) -> str:
+    """The repository path of a plan named from `start`, or from the repository's root."""
+    path = (start / name).resolve()
+    if not path.exists() and not Path(name).is_absolute():
+        path = (project.root / name).resolve()
     try:
         relative = path.relative_to(project.root.resolve())
     except ValueError:

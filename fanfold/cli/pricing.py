@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.bootstrap import prices_of
+from fanfold.cli.money import about
+from fanfold.cli.output import counted
+from fanfold.errors import UnpricedModel
 from fanfold.run.estimate import estimate
 
 if TYPE_CHECKING:
@@ -31,3 +34,18 @@ def estimate_of(project: Project, graph: Graph, args: argparse.Namespace) -> Est
         cost=lambda usage: prices.cost(model, usage),
     )
     return whole if args.candidates == 1 else whole.times(args.candidates)
+
+
+def price_line(project: Project, graph: Graph, args: argparse.Namespace) -> str:
+    """The estimate in a line for a person."""
+    try:
+        expected = estimate_of(project, graph, args)
+    except UnpricedModel as error:
+        return f"price: unknown ({error})"
+    cost = expected.dollars
+    return (
+        f"price with {args.model or project.settings.model.name}: about {about(cost.likely)} "
+        f"({about(cost.low)} to {about(cost.high)}) for "
+        f"{counted(expected.attempts, 'attempt', 'attempts')}; "
+        f"conflicts, red checks and retries raise it, the cap bounds it"
+    )

@@ -137,7 +137,6 @@ def _toml(file: Path) -> dict[str, Any]:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        value = msgspec.json.decode(_text(file) or "{}")
-    except msgspec.DecodeError:
+        return msgspec.json.decode(_text(file) or "{}", type=dict[str, Any])
+    except msgspec.MsgspecError:
         return {}
-    return value if isinstance(value, dict) else {}

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
-    (path,) = find_plans(project, [], [args.track] if args.track else [])
+    (path,) = find_plans(project, [args.track] if args.track else [])
     plan = read_plan(project, path)
     if not build(plan).units:
         raise UserError(f"{path} has no open task; there is nothing to approve")

@@ -6,7 +6,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 from fanfold.bootstrap import prices_of, require_key
-from fanfold.cli.output import tell
+from fanfold.cli.output import counted, tell
+from fanfold.cli.selection import chosen_tasks
 from fanfold.errors import InvalidRepository, UserError
 from fanfold.run.events import RunLimits, RunOptions
 from fanfold.steps.admit import admission
@@ -55,7 +56,7 @@ def build_request(project: Project, plan: Plan, args: argparse.Namespace, cap: i
             unit=args.unit,
             parallel=args.parallel,
             sandbox=not args.no_sandbox,
-            only=_selected(plan, args),
+            only=chosen_tasks(plan, args),
         ),
         checks=settings.run_checks(tuple(args.check)),
         unit_checks=settings.unit_checks(),
@@ -67,7 +68,8 @@ def build_request(project: Project, plan: Plan, args: argparse.Namespace, cap: i
     )
     _check(project, plan, request)
     if left_out and not args.include_dirty:
-        tell(f"{left_out} uncommitted changes are left out (--include-dirty takes them in)")
+        changes = counted(left_out, "uncommitted change is", "uncommitted changes are")
+        tell(f"{changes} left out (--include-dirty takes them in)")
     if not request.checks:
         tell("no check is configured: the result will be unverified (--check CMD adds one)")
     return request
@@ -89,16 +91,6 @@ def _base(project: Project, args: argparse.Namespace) -> tuple[str, str, int]:
         return head.commit, project.repository.dirty_tree(), changes
     commit = project.repository.commit_of(args.base or "HEAD")
     return commit, project.repository.tree_of(commit), changes
-
-
-def _selected(plan: Plan, args: argparse.Namespace) -> tuple[str, ...]:
-    if not args.phase:
-        return tuple(args.only)
-    phase = next((p for p in plan.phases if p.id == args.phase), None)
-    if phase is None:
-        known = ", ".join(p.id for p in plan.phases)
-        raise UserError(f"{plan.path} has no phase {args.phase!r}; its phases: {known}")
-    return (*args.only, *phase.tasks)
 
 
 def _check(project: Project, plan: Plan, request: Request) -> None:

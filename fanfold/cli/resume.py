@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanfold.cli.claims import claimed
 from fanfold.cli.drive import drive, report
 from fanfold.cli.money import budget
 from fanfold.cli.runs import add_run_argument, journal_of, project_of
@@ -33,5 +34,6 @@ def run(args: argparse.Namespace) -> int:
         return report(state, as_json=args.json)
     if args.budget is not None and args.budget < state.spent:
         raise UserError(f"--budget is below what run {state.run_id} has spent already")
-    state = drive(project, state.run_id, resumed=True, cap=args.budget)
+    with claimed(project, state.plan):
+        state = drive(project, state.run_id, resumed=True, cap=args.budget)
     return report(state, as_json=args.json)

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 from typing import TYPE_CHECKING
 
-from fanfold.bootstrap import holder, local_lease
-from fanfold.cli.background import start_detached
+from fanfold.cli.claims import claimed
+from fanfold.cli.consent import ask_for_cap
 from fanfold.cli.drive import drive, report
 from fanfold.cli.money import budget
 from fanfold.cli.output import say, say_json, tell
-from fanfold.cli.plans import find_plans, read_plan
-from fanfold.cli.pricing import estimate_of
+from fanfold.cli.plans import plans_of, read_plan
 from fanfold.cli.runs import project_of
-from fanfold.errors import LeaseHeld, RunBusy, UserError
-from fanfold.plan.graph import build
-from fanfold.plan.view import plan_text
-from fanfold.run.money import dollars
+from fanfold.cli.selection import graph_of
+from fanfold.errors import UserError
 from fanfold.run.view import nothing_to_do
 from fanfold.steps.request import submit
 
 if TYPE_CHECKING:
-    import argparse
-
     from fanfold.bootstrap import Project
     from fanfold.plan.model import Graph, Plan
     from fanfold.steps.request import Request
@@ -31,7 +26,9 @@ EXAMPLES = """\
 examples:
   fanfold run                                     the approved or only open track
   fanfold run conductor/tracks/auth/plan.md --budget 5 --check "make test"
+  fanfold run --phase 2 --candidates 3            three attempts a task, an arbiter picks one
   fanfold run --dry-run                           what would happen, free
+  fanfold run --budget 5 --detach && fanfold watch
   fanfold run --budget 5 --json --yes | jq .outcome
 
 exit codes: 0 all merged and green, 1 not all merged or unverified, 2 wrong input, 3 waits at a
@@ -49,13 +46,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=("local",), default="local", help="where to run")
     parser.add_argument("--budget", type=budget, metavar="USD", help="the hard cap of the run")
     parser.add_argument(
-        "--gates", choices=("ask", "defer"), help="stop at a gate, or list it at the end"
+        "--gates",
+        choices=("ask", "defer"),
+        help="stop at a gate, or go on and list it at the end (default: ask, detached: defer)",
     )
-    parser.add_argument("--check", action="append", default=[], metavar="CMD", help="must exit 0")
+    parser.add_argument(
+        "--check",
+        action="append",
+        default=[],
+        metavar="CMD",
+        help="a shell line that must exit 0 on the result; may be repeated",
+    )
     parser.add_argument("--no-sandbox", action="store_true", help="run commands uncontained")
-    parser.add_argument("--dry-run", action="store_true", help="show what would happen")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would happen; writes nothing"
+    )
     parser.add_argument("--detach", action="store_true", help="go on in the background")
-    parser.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    parser.add_argument("--yes", "-y", action="store_true", help="take the estimate as the cap")
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
 
@@ -66,10 +73,26 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def add_shape(parser: argparse.ArgumentParser) -> None:
-    """How its tasks become attempts."""
-    parser.add_argument("--unit", choices=("auto", "task", "phase"), default="auto")
-    parser.add_argument("--parallel", choices=("declared", "infer"), default="declared")
-    parser.add_argument("--candidates", type=_count, default=1, metavar="N")
+    """Which of its tasks, and how they become attempts."""
+    parser.add_argument(
+        "--unit",
+        choices=("auto", "task", "phase"),
+        default="auto",
+        help="what one attempt works on (default: auto)",
+    )
+    parser.add_argument(
+        "--parallel",
+        choices=("declared", "infer"),
+        default="declared",
+        help="side by side is what the plan declares, or also what its words suggest",
+    )
+    parser.add_argument(
+        "--candidates",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="attempts of each task side by side; an arbiter picks one",
+    )
     parser.add_argument("--concurrency", type=_count, metavar="N", help="attempts at once")
     parser.add_argument("--model", default="", metavar="NAME", help="the model of every role")
     parser.add_argument("--only", nargs="+", default=[], metavar="TASK", help="only these tasks")
@@ -78,43 +101,38 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
-    paths = find_plans(project, args.plan, args.track)
+    paths = plans_of(project, args)
     if len(paths) != 1:
         raise UserError("one plan at a time: name a single plan or track")
     plan = read_plan(project, paths[0])
-    graph = build(plan, unit=args.unit, parallel=args.parallel)
+    graph = graph_of(plan, args)
     if not graph.units:
         return _nothing_to_do(plan, graph, as_json=args.json)
     if args.dry_run:
-        say(plan_text(plan, graph))
-        return 0
+        from fanfold.cli.rehearsal import rehearse
+
+        return rehearse(project, plan, graph, args)
     return _start(project, plan, graph, args)
 
 
 def _start(project: Project, plan: Plan, graph: Graph, args: argparse.Namespace) -> int:
     from fanfold.cli.request import build_request
 
+    cap = args.budget or project.settings.cap or ask_for_cap(project, graph, args)
     project.prepare()
-    lease, name = local_lease(project), f"plan/{plan.path}"
-    owner = holder()
-    try:
-        lease.acquire(name, owner, ttl_s=24 * 3600)
-    except LeaseHeld as error:
-        raise RunBusy(f"{plan.path} is being run already, by {error.holder}") from None
-    try:
-        cap = args.budget or project.settings.cap or _ask_for_cap(project, graph, args)
+    with claimed(project, plan.path):
         request = build_request(project, plan, args, cap)
         submit(project.events, project.artifacts, request, plan.data)
         if args.detach:
             return _detach(project, request, as_json=args.json)
         state = drive(project, request.run_id)
-    finally:
-        lease.release(name, owner)
     return report(state, as_json=args.json)
 
 
 def _detach(project: Project, request: Request, *, as_json: bool) -> int:
-    log = start_detached(project.root, request.run_id)
+    from fanfold.cli.background import start_detached
+
+    log = start_detached(project, request.run_id)
     if as_json:
         say_json({"schema": "fanfold.detached/1", "run": request.run_id, "log": str(log)})
     else:
@@ -125,39 +143,13 @@ def _detach(project: Project, request: Request, *, as_json: bool) -> int:
 def _nothing_to_do(plan: Plan, graph: Graph, *, as_json: bool) -> int:
     done = sum(t.state.value == "done" for t in plan.tasks)
     held = f", {len(graph.blocked)} blocked" if graph.blocked else ""
-    tell(f"nothing to do: {plan.path} has no open task ({done} of {len(plan.tasks)} done{held})")
+    tell(f"nothing to do: no task to run in {plan.path} ({done} of {len(plan.tasks)} done{held})")
     if as_json:
         say_json(nothing_to_do(plan))
     return 0
 
 
-def _ask_for_cap(project: Project, graph: Graph, args: argparse.Namespace) -> int:
-    """A person at a terminal may accept the estimate as the cap; nobody else spends without one."""
-    if not sys.stdin.isatty() or not sys.stderr.isatty():
-        raise UserError("no cap: pass --budget USD, or set limits.run_usd in fanfold.toml")
-    expected = estimate_of(project, graph, args)
-    tell(
-        f"about ${dollars(int(expected.dollars.likely))} "
-        f"(${dollars(int(expected.dollars.low))} to ${dollars(int(expected.dollars.high))}), "
-        f"{expected.attempts} attempts, {expected.minutes.likely} minutes"
-    )
-    cap = int(expected.dollars.high)
-    if args.yes:
-        return cap
-    sys.stderr.write(f"Run with a cap of ${dollars(cap)}? [y/N, or an amount] ")
-    sys.stderr.flush()
-    answer = sys.stdin.readline().strip().lower()
-    if answer in ("y", "yes"):
-        return cap
-    if answer in ("", "n", "no"):
-        raise UserError("nothing was started")
-    try:
-        return budget(answer)
-    except Exception as error:
-        raise UserError(str(error)) from None
-
-
 def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)

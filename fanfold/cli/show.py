@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fanfold.cli.output import say, say_json
+from fanfold.cli.output import say, say_bytes, say_json
 from fanfold.cli.runs import add_run_argument, journal_of, project_of
 from fanfold.errors import ArtifactMissing, UnknownRun
 from fanfold.run.artifacts import attempt_file, result_file
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     tries = _tries(state, args.task)
     if args.patch or args.transcript:
         name = "patch.diff" if args.patch else "transcript.jsonl"
-        say(_artifact(project, state, tries[-1], name).decode("utf-8", "replace").rstrip("\n"))
+        say_bytes(_artifact(project, state, tries[-1], name))
     elif args.json:
         views = [_view(project, state, t) for t in tries]
         say_json({"schema": "fanfold.attempts/1", "task": args.task, "attempts": views})
@@ -56,8 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _show_run(project: Project, state: RunState, args: argparse.Namespace) -> int:
     if args.patch:
-        patch = project.artifacts.get(result_file(state.run_id, "result.patch"))
-        say(patch.decode("utf-8", "replace").rstrip("\n"))
+        say_bytes(project.artifacts.get(result_file(state.run_id, "result.patch")))
     elif args.json:
         say_json(run_view(state))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from fanfold.cli.board import Board
@@ -31,12 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
     run_id = find_run(project, args.run)
-    board = Board(run_id)
+    board, lock = Board(run_id), threading.Lock()
     seen: dict[str, int] = {}
-    with shown(board):
+    with shown(board, lock):
         while True:
             driven = is_driven(project, run_id)
-            _feed(project, board, seen)
+            with lock:
+                _feed(project, board, seen)
             if outcome_of(board.state) is not None or not driven:
                 break
             project.clock.sleep(POLL_S)
