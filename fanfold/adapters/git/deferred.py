@@ -25,8 +25,9 @@ class _Deferred:
     """`ports.Workspace`: an overlay, and from the first command on a checkout of what it held."""
 
     def __init__(self, workspaces: Workspaces, tree: str, name: str) -> None:
-        self._workspaces, self._name = workspaces, name
+        self._workspaces, self._tree, self._name = workspaces, tree, name
         self._inner = workspaces.open(tree, shell=False, name=name)
+        self._written: set[str] = set()
         self._lock = threading.Lock()
         self._checked_out = False
 
@@ -38,6 +39,7 @@ class _Deferred:
 
     def write(self, path: str, data: bytes) -> None:
         self._inner.write(path, data)
+        self._written.add(path)
 
     def run(self, command: str, timeout_s: float) -> CommandResult:
         with self._lock:
@@ -46,12 +48,12 @@ class _Deferred:
         return self._inner.run(command, timeout_s)
 
     def _check_out(self) -> None:
+        """Check out the base, so that git in it shows what was written since."""
         overlay = self._inner
-        tree, name = overlay.tree(), self._name
-        self._inner = self._workspaces.open(tree, shell=True, name=name)  # noqa: S604
-        self._checked_out = True
-        for path in overlay.left_out():
-            self._inner.write(path, overlay.read(path))
+        checkout = self._workspaces.open(self._tree, shell=True, name=self._name)  # noqa: S604
+        for path in sorted(self._written):
+            checkout.write(path, overlay.read(path))
+        self._inner, self._checked_out = checkout, True
         overlay.close()
 
     def left_out(self) -> list[str]:

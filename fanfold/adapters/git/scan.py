@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanfold.adapters.git import trees
+from fanfold.adapters.git.base import check_size
 from fanfold.errors import WorkspaceError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from fanfold.adapters.git.repository import GitRepository
 
 _RACE_NS = 50_000_000
+_MAX_BYTES = 100_000_000
 
 
 class Scanner:
@@ -39,7 +41,8 @@ class Scanner:
     def tree(self, ignores: Ignores) -> str:
         """The folder as it is; submodules stay as they were, nested repositories count as files.
 
-        Sockets, pipes and devices are left out. Raises `WorkspaceError` for what cannot be read.
+        Sockets, pipes and devices are left out. Raises `WorkspaceError` for what cannot be
+        read, or has more than 100 MB.
         """
         found = {path: self._entry(path, item) for path, item in self._walk("", ignores)}
         kept = self._base.entries
@@ -71,6 +74,7 @@ class Scanner:
             known = self._known.get(path)
             if known and known[0] == _fingerprint(status):
                 return trees.Entry(mode, known[1])
+            check_size(path, status.st_size, _MAX_BYTES)
             now = time.time_ns()
             oid = str(repo.create_blob(Path(item.path).read_bytes()))
         except OSError as error:

@@ -11,6 +11,7 @@ import pytest
 
 from fanfold.adapters.git import trees
 from fanfold.adapters.git.checkout import Checkout
+from fanfold.adapters.git.deferred import DeferredCheckouts
 from fanfold.adapters.git.workspaces import GitWorkspaces, sweep
 from fanfold.adapters.local.sandbox import NoSandbox
 from fanfold.errors import SandboxUnavailable, WorkspaceError
@@ -158,6 +159,20 @@ def test_git_works_inside_and_knows_only_the_base(
         str(repository.root)
         not in checkout.run("grep -r repo .git/config .git/objects/info", 5).output
     )
+
+
+def test_git_inside_shows_what_was_written_before_the_first_command(
+    workspaces: GitWorkspaces, repository: GitRepository
+) -> None:
+    opened = DeferredCheckouts(workspaces).open(repository.tree_of("HEAD"), shell=True, name="t")
+    opened.write("a.txt", b"new\n")
+    assert opened.run("git status --short", 5).output == " M a.txt\n"
+
+
+def test_huge_files_are_told(checkout: Checkout) -> None:
+    checkout.run("truncate -s 200M huge", 5)
+    with pytest.raises(WorkspaceError, match="'huge' has 209715200 bytes"):
+        checkout.tree()
 
 
 def test_later_trees_share_packs(workspaces: GitWorkspaces, repository: GitRepository) -> None:
