@@ -21,7 +21,7 @@ from fanfold.run.attempt import (
     Report,
     TaskText,
 )
-from fanfold.run.state import UnitStatus
+from fanfold.run.state import LOST, PASSED, UnitStatus
 from fanfold.steps.merge import MergeRecord
 from fanfold.steps.request import load_plan, load_request
 from fanfold.steps.starting_tree import carried_over
@@ -94,8 +94,8 @@ class _Builder:
         )
 
     def _words(self) -> dict[str, str]:
-        """How far the run has come with the plan's other tasks."""
-        moved = (u for u in self.state.units.values() if u.status is not UnitStatus.OPEN)
+        """How the plan's other tasks ended; what is under way differs from one replay to the next."""
+        moved = (u for u in self.state.units.values() if u.status in PASSED | LOST)
         return {task: u.status.value for u in moved for task in u.spec.tasks}
 
     def _earlier(self) -> Try | None:

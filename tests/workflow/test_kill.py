@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from fanfold.ports import EventStore
     from fanfold.run.events import Envelope
 
-MODES = ("before", "after", "torn")
+MODES = ("before", "torn")
 SHARES = 8
 # A check that is red while wrap() still breaks words, without starting a Python.
 CHECK = "! grep -q 'text.at : at' textkit/wrap.py 2>/dev/null"
@@ -69,12 +69,9 @@ class KillingStore:
             if due and self._mode == "torn":
                 with self._log(stream).open("ab") as log:
                     log.write(b'{"event_id": "0", "event_type": "run_')
-            if due and self._mode != "after":
-                os.kill(os.getpid(), signal.SIGKILL)
-            appended = self._store.append(stream, expected, events, actor=actor)
             if due:
                 os.kill(os.getpid(), signal.SIGKILL)
-            return appended
+            return self._store.append(stream, expected, events, actor=actor)
 
     def _log(self, stream: str) -> Path:
         run, _, attempt = stream.removeprefix("run/").partition("/attempt/")
