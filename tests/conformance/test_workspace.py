@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanfold.adapters.git import trees
 from fanfold.adapters.git.deferred import DeferredCheckouts
 from fanfold.adapters.git.workspaces import GitWorkspaces
 from fanfold.adapters.local.sandbox import NoSandbox
@@ -187,3 +188,14 @@ def test_the_users_work_tree_and_index_stay_untouched(
     assert not subprocess.run(
         ["git", "status", "--porcelain"], cwd=repository.root, capture_output=True, check=True
     ).stdout
+
+
+def test_modes_of_old_trees_are_no_change(
+    opened: Callable[[str], Workspace], repository: GitRepository
+) -> None:
+    head = repository.tree_of("HEAD")
+    old = trees.Entry(0o100664, trees.entries(repository.objects, head)["README.md"].oid)
+    tree = trees.edit(repository.objects, head, {"README.md": old})
+    workspace = opened(tree)
+    assert workspace.read("README.md") == b"hello\n"
+    assert workspace.tree() == tree

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,19 @@ class Base:
 
     def __init__(self, repo: Repository, tree: str) -> None:
         self.tree = tree
-        self.entries = trees.flatten(repo, tree)
+        self.entries = {p: _canonical(e) for p, e in trees.flatten(repo, tree).items()}
         self.folders = {folder for path in self.entries for folder in folders_above(path)}
         self.submodules = {
             path for path, entry in self.entries.items() if entry.mode == trees.SUBMODULE
         }
+
+
+def _canonical(entry: trees.Entry) -> trees.Entry:
+    """Old trees hold modes such as 100664, which a checkout does not show."""
+    if not stat.S_ISREG(entry.mode):
+        return entry
+    executable = entry.mode & stat.S_IXUSR
+    return entry._replace(mode=trees.EXECUTABLE if executable else trees.FILE)
 
 
 def folders_above(path: str) -> Iterator[str]:

@@ -42,7 +42,7 @@ class Scanner:
         """The folder as it is; submodules stay as they were, nested repositories count as files.
 
         Sockets, pipes and devices are left out. Raises `WorkspaceError` for what cannot be
-        read, or has more than 100 MB.
+        read, and for new files of more than 100 MB.
         """
         found = {path: self._entry(path, item) for path, item in self._walk("", ignores)}
         kept = self._base.entries
@@ -74,7 +74,8 @@ class Scanner:
             known = self._known.get(path)
             if known and known[0] == _fingerprint(status):
                 return trees.Entry(mode, known[1])
-            check_size(path, status.st_size, _MAX_BYTES)
+            if path not in self._base.entries:
+                check_size(path, status.st_size, _MAX_BYTES)
             now = time.time_ns()
             oid = str(repo.create_blob(Path(item.path).read_bytes()))
         except OSError as error:
