@@ -8,7 +8,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.adapters.envelopes import belongs_to_log, check_stream, seal, unseal
-from fanfold.adapters.local.artifact_store import check_key, is_below
+from fanfold.adapters.keys import check_key, is_below
 from fanfold.errors import (
     ArtifactCorrupt,
     ArtifactMissing,

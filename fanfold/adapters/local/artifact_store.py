@@ -9,27 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanfold.adapters.envelopes import belongs_to_log
-from fanfold.adapters.local.disk import TEMPORARY, translated, write_atomic
+from fanfold.adapters.keys import LOG_NAMES, TEMPORARY, check_key
+from fanfold.adapters.local.disk import translated, write_atomic
 from fanfold.errors import ArtifactCorrupt, ArtifactMissing, FanfoldError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-_NOT_ARTIFACTS = ("events.jsonl", "events.lock")
-
-
-def check_key(key: str) -> None:
-    """Raises `FanfoldError` unless `key` is a plain relative path that stays below its root."""
-    parts = key.split("/")
-    if any(p in {"", ".", ".."} or p.startswith(TEMPORARY) for p in parts) or not key.isprintable():
-        raise FanfoldError(f"{key!r} is no artifact key: it must be a plain relative path")
-    if parts[-1] in _NOT_ARTIFACTS:
-        raise FanfoldError(f"{key!r} is no artifact key: that name is a log's")
-
-
-def is_below(key: str, prefix: str) -> bool:
-    """Whether the key is `prefix` or lies in that folder: "runs/r1" does not reach "runs/r10/x"."""
-    return not prefix or key == prefix or key.startswith(prefix.removesuffix("/") + "/")
 
 
 def _is_leftover(path: Path) -> bool:
@@ -92,7 +77,7 @@ class FileArtifactStore:
         if start.is_file():
             yield start
         for folder, _, names in os.walk(start):
-            yield from (Path(folder, name) for name in names if name not in _NOT_ARTIFACTS)
+            yield from (Path(folder, name) for name in names if name not in LOG_NAMES)
 
     def _key(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix()

@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from fanfold.adapters.keys import TEMPORARY
 from fanfold.errors import FanfoldError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_TIMEOUT_S = 30.0
-TEMPORARY = ".tmp-"
 
 _FULL = "free some space, then resume"
 _DENIED = "make it writable for this user"

@@ -7,7 +7,8 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from fanfold.adapters.envelopes import attempt_folder, check_stream, seal, unseal
-from fanfold.adapters.local.artifact_store import FileArtifactStore, check_key
+from fanfold.adapters.keys import check_key
+from fanfold.adapters.local.artifact_store import FileArtifactStore
 from fanfold.adapters.local.disk import translated
 from fanfold.adapters.local.event_log import EventLog
 from fanfold.adapters.local.log_index import first_event

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanfold.adapters.local import disk
+from fanfold.adapters.keys import TEMPORARY
 from fanfold.adapters.local.artifact_store import FileArtifactStore
 from fanfold.adapters.local.event_store import JsonlEventStore
 from fanfold.errors import ArtifactMissing, FanfoldError
@@ -48,7 +48,7 @@ def test_deleting_removes_the_empty_folders(tmp_path: Path) -> None:
 def test_what_a_crash_left_behind_is_no_artifact(tmp_path: Path) -> None:
     store = FileArtifactStore(tmp_path)
     store.put(KEY, b"x")
-    leftover = (tmp_path / KEY).with_name(f"{disk.TEMPORARY}1-0")
+    leftover = (tmp_path / KEY).with_name(f"{TEMPORARY}1-0")
     leftover.write_bytes(b"half")
     assert store.list("runs") == [KEY]
     assert store.delete("runs/r1") == 1
