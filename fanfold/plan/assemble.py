@@ -118,7 +118,7 @@ class _Assembly:
             line=draft.line,
             heading=draft.heading,
             checkpoint=draft.checkpoint,
-            execution=execution.value.casefold() if execution else None,
+            execution=execution.value.casefold().partition(" ")[0] if execution else None,
             needs=needs,
             after=after,
             tasks=tuple(self.tasks_of[name]),

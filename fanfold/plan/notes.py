@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from fanfold.plan.paths import declared
 
-_STATEMENT = re.compile(r"\s*([A-Za-z][A-Za-z_ -]{0,24}?)\s*[:=]\s*(.*)", re.DOTALL)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STATEMENT = re.compile(r"\s*([A-Za-z][A-Za-z_ -]{0,24}?)\s*[:=]\s*(.*)")
+_NEWLINE = re.compile(r"\r\n|\n|\r")
+_WORD = re.compile(r"[a-z]+")
+_READ = 2_000
 _KEYS = {
     "execution": "execution",
     "depends": "depends",
@@ -39,13 +46,13 @@ class Note(msgspec.Struct, frozen=True):
     value: str
 
 
-def read(comment: str, line: int) -> Note | None:
-    """The statement that an HTML comment makes, or None for any other comment."""
-    match = _STATEMENT.match(comment[:2000])
-    key = match and _KEYS.get(
-        " ".join(match[1].casefold().replace("_", " ").replace("-", " ").split())
-    )
-    return Note(line, key, " ".join(match[2].split())) if match and key else None
+def read(comment: str, line: int) -> Iterator[Note]:
+    """The statements that an HTML comment makes, one a line; `line` is where it begins."""
+    for number, text in enumerate(_NEWLINE.split(comment)):
+        match = _STATEMENT.match(text[:_READ])
+        key = match and _KEYS.get(" ".join(_WORD.findall(match[1].casefold())))
+        if match and key:
+            yield Note(line + number, key, " ".join(match[2].split()))
 
 
 def references(value: str) -> tuple[str, ...]:

@@ -197,10 +197,7 @@ class Reader:
         return inside
 
     def _comments(self, line: Line) -> None:
-        for comment in line.comments:
-            note = notes.read(comment, line.number)
-            if note is None:
-                continue
+        for note in (n for comment in line.comments for n in notes.read(comment, line.number)):
             if note.key != "execution" and self.task:
                 self.task.notes.append(note)
                 self.task.end = max(self.task.end, line.end)

@@ -293,6 +293,15 @@ def test_stated_needs_and_files() -> None:
     assert (read.phases[0].execution, read.phases[1].needs) == ("parallel", ("1",))
 
 
+def test_one_comment_may_make_several_statements() -> None:
+    read = plan(
+        "## Phase 1: A\n<!-- execution: Parallel (at most 3) -->\n- [ ] a\n"
+        "- [ ] b\n  <!--\n  files: src/b.py\n  depends_on: task1\n  -->\n"
+    )
+    assert read.phases[0].execution == "parallel"
+    assert (read.tasks[1].writes, read.tasks[1].needs) == (("src/b.py",), ("1.1",))
+
+
 def test_files_listed_below_their_heading() -> None:
     text = (
         "### Task 1: a\n**Files:**\n- Create: `src/a.py`\n- Modify: `src/b.py:12-40`\n"
@@ -344,6 +353,7 @@ def test_literal_newlines_in_an_ordinary_plan_are_text() -> None:
         (b"- [ ] a\n- [x ] b\n", 2, "unknown mark"),
         (b"## A\n### [?] Task 1: b\n", 2, "unknown mark"),
         (b"- [ ] a\n  <!-- depends: task9 -->\n", 2, "'task9'"),
+        (b"- [ ] a\n<!--\nfiles: a\ndepends: task9\n-->\n", 4, "'task9'"),
         (b"## Phase 1: A\n<!-- depends: phase7 -->\n- [ ] a\n", 2, "'phase7'"),
         (b"## Phase 1: A\n- [ ] a\n  <!-- depends: 1.1 -->\n", 3, "1.1 → 1.1"),
         (
