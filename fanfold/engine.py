@@ -123,9 +123,13 @@ class LocalEngine:
             PERFORMERS[type(step)](journal, step, self.wiring)
 
     def _dispatch(self, journal: Journal, attempts: tuple[AttemptDispatched, ...]) -> None:
-        """Run a wave; it is over when its last attempt is."""
+        """Run a wave; it is over when its last attempt is.
+
+        What fails outside stops the others cleanly; a second Ctrl-C does not wait for them.
+        """
         workers = min(len(attempts), journal.state.limits.concurrency)
-        with ThreadPoolExecutor(workers, thread_name_prefix="attempt") as pool:
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="attempt")
+        try:
             running: set[Future[None]] = {
                 pool.submit(self._attempt, journal.state, dispatched) for dispatched in attempts
             }
@@ -133,6 +137,11 @@ class LocalEngine:
                 ended, running = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in ended:
                     future.result()
+        except BaseException as error:
+            self._stop.set()
+            pool.shutdown(wait=not isinstance(error, KeyboardInterrupt), cancel_futures=True)
+            raise
+        pool.shutdown()
 
     def _attempt(self, state: RunState, dispatched: AttemptDispatched) -> None:
         pause = random.uniform(0.0, dispatched.delay_s)  # noqa: S311

@@ -1,0 +1,123 @@
+"""Stopping a run from outside: Ctrl-C, a polite kill, kill -9, and two who want the same plan."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.projects import fanfold, git
+from tests.fakes.tracks import (
+    OPEN_TRACK,
+    letters,
+    letters_repository,
+    play,
+    start,
+    tools_called,
+    until,
+)
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+RUN = ("run", "--budget", "5", "--check", "true", "--no-sandbox")
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository whose agents write at once and then think for half a minute."""
+    play(monkeypatch, tmp_path, *letters("alpha", "beta"))
+    return letters_repository(tmp_path / "project", OPEN_TRACK)
+
+
+@pytest.fixture
+def running(root: Path) -> subprocess.Popen[str]:
+    """A run whose two attempts have both written their file."""
+    process = start(root, *RUN)
+    until(lambda: tools_called(root) == 2)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_cleanly_and_resume_goes_on_from_the_partial_patch(
+    root: Path,
+    tmp_path: Path,
+    running: subprocess.Popen[str],
+    number: signal.Signals,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    running.send_signal(number)
+    out, err = running.communicate(timeout=10)
+    assert (running.returncode, out) == (130, "")
+    last = err.splitlines()[-1]
+    assert last.startswith("fanfold: run ")
+    assert "was interrupted; `fanfold resume" in last
+    assert fanfold(root, "status", "--json").json["runs"][0]["outcome"] == "interrupted"
+    assert "alpha" in fanfold(root, "show", "", "1.1", "--patch").out
+    submit = [{"task": f"Write {w}", "submit": "Was written."} for w in ("alpha", "beta")]
+    play(monkeypatch, tmp_path, *submit, letters()[2])
+    ended = fanfold(root, "resume", "--json")
+    assert ended.code == 0, ended.err
+    for word in ("alpha", "beta", "gimel"):
+        assert git(root, "show", f"{ended.json['branch']}:{word}.txt") == word
+
+
+def test_a_second_ctrl_c_stops_at_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FANFOLD_LIMITS_COMMAND_S", "60")
+    process = start(root, "run", "--budget", "5", "--no-sandbox", "--check", "sleep 30")
+    until(lambda: (root / ".ai-workspace" / "leases").is_dir())
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert time.monotonic() - began < 3
+    assert "Traceback" not in err
+    assert "fanfold resume" in err.splitlines()[-1]
+
+
+def test_after_kill_9_resume_does_not_wait(
+    root: Path,
+    tmp_path: Path,
+    running: subprocess.Popen[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    running.kill()
+    running.communicate()
+    assert fanfold(root, "status", "--json").json["runs"][0]["outcome"] == "interrupted"
+    play(monkeypatch, tmp_path, *letters())
+    began = time.monotonic()
+    ended = fanfold(root, "resume", "--json")
+    assert (ended.code, ended.json["verified"]) == (0, True), ended.err
+    assert time.monotonic() - began < 10
+
+
+def test_the_same_plan_twice_at_once(root: Path, running: subprocess.Popen[str]) -> None:
+    try:
+        for words in (RUN, (*RUN, "--json"), ("resume",), ("resume", "--json")):
+            second = fanfold(root, *words)
+            assert (second.code, second.out, second.err.count("\n")) == (2, "", 1), second
+            assert "already" in second.err
+        assert running.poll() is None
+        assert len(fanfold(root, "status", "--json").json["runs"]) == 1
+        assert fanfold(root, "status", "--json").json["runs"][0]["outcome"] == "running"
+    finally:
+        running.terminate()
+        _, err = running.communicate(timeout=10)
+    assert "interrupted" in err
+
+
+def test_cancel_stops_a_run_that_another_process_drives(
+    root: Path, running: subprocess.Popen[str]
+) -> None:
+    assert "told to stop" in fanfold(root, "cancel").out
+    out, _ = running.communicate(timeout=10)
+    assert running.returncode == 4
+    assert "cancelled" in out
+    assert fanfold(root, "status", "--json").json["runs"][0]["outcome"] == "cancelled"
+    assert fanfold(root, "cancel", "--json").code == 2
