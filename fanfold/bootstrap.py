@@ -15,7 +15,7 @@ from fanfold.adapters.local.clock import SystemClock
 from fanfold.adapters.local.event_store import JsonlEventStore
 from fanfold.adapters.local.lease import FileLease
 from fanfold.adapters.local.workspace_dir import NAME, prepare_workspace_dir
-from fanfold.errors import MissingKey, SandboxUnavailable
+from fanfold.errors import InvalidSettings, MissingKey, SandboxUnavailable
 from fanfold.settings import Credentials, Settings, credentials, environment, load
 from fanfold.steps.wiring import Wiring
 
@@ -136,6 +136,13 @@ def local_lease(project: Project) -> Lease:
     return FileLease(project.workspace_dir, project.clock)
 
 
+def require_model(settings: Settings) -> None:
+    """Raises `InvalidSettings` for a script that cannot be played, and what `require_key` does."""
+    if settings.model.script:
+        _scripted(settings)
+    require_key(settings)
+
+
 def require_key(settings: Settings) -> None:
     """Raises `MissingKey` when the model API needs a key and there is none."""
     if not settings.model.scripted and not credentials():
@@ -177,7 +184,11 @@ def _scripted(settings: Settings) -> ModelFactory:
     from fanfold.adapters.local.script import Script
     from fanfold.adapters.local.scripted_model import scripted
 
-    return scripted(Script.from_json(Path(settings.model.script).read_bytes()))
+    try:
+        return scripted(Script.from_json(Path(settings.model.script).read_bytes()))
+    except OSError as error:
+        problem = f"model.script: {settings.model.script}: {error.strerror}"
+        raise InvalidSettings(problem) from None
 
 
 def _sandbox(wanted: bool) -> Sandbox:
@@ -186,10 +197,15 @@ def _sandbox(wanted: bool) -> Sandbox:
     harden_process()
     if not wanted:
         return NoSandbox(environment())
+    require_sandbox()
+    return Bubblewrap(environment())
+
+
+def require_sandbox() -> None:
+    """Raises `SandboxUnavailable` where commands cannot be contained."""
     problem = no_sandbox_because()
     if problem:
         raise SandboxUnavailable(f"{problem}; or run with --no-sandbox, uncontained")
-    return Bubblewrap(environment())
 
 
 def no_sandbox_because() -> str | None:

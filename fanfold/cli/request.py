@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from fanfold.bootstrap import prices_of, require_key
+from fanfold.bootstrap import prices_of, require_model, require_sandbox
 from fanfold.cli.output import counted, tell
 from fanfold.cli.selection import chosen_tasks
 from fanfold.errors import InvalidRepository, UserError
@@ -94,9 +94,11 @@ def _base(project: Project, args: argparse.Namespace) -> tuple[str, str, int]:
 
 
 def _check(project: Project, plan: Plan, request: Request) -> None:
-    """Everything that would fail the run later: the graph, the prices, the key."""
+    """Everything that would fail the run later: the graph, the prices, the model, the sandbox."""
     admission(plan, request)
     prices = prices_of(project.settings)
     for model in {request.options.model or m for m in request.models.values()}:
         prices.worst_case(model, 1, 1)
-    require_key(project.settings)
+    require_model(project.settings)
+    if request.options.sandbox:
+        require_sandbox()
