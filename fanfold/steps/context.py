@@ -94,7 +94,7 @@ class _Builder:
         )
 
     def _words(self) -> dict[str, str]:
-        """How the plan's other tasks ended; what is under way differs from one replay to the next."""
+        """How the plan's other tasks ended; what is under way may differ in a replay."""
         moved = (u for u in self.state.units.values() if u.status in PASSED | LOST)
         return {task: u.status.value for u in moved for task in u.spec.tasks}
 
