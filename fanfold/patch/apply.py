@@ -107,9 +107,7 @@ def _content(change: FileChange, before: bytes, limits: Limits) -> bytes:
 
 
 def _check_places(removed: dict[str, Entry], written: dict[str, Entry], base: Tree) -> None:
-    """No new file may stand where the patched tree has a file above it, a directory, or another
-    file.
-    """
+    """No new file may stand below a file, over a directory, or on another file."""
     for path in written:
         if path not in removed and base.file(path) is not None:
             raise InvalidPatch("base_mismatch", "the patch creates it, the base has it", path)
@@ -125,8 +123,9 @@ def _check_places(removed: dict[str, Entry], written: dict[str, Entry], base: Tr
 
 
 def apply_hunks(before: bytes, hunks: tuple[Hunk, ...], path: str) -> bytes:
-    """The new content. Raises `InvalidPatch` with `hunk_mismatch` unless every line is exactly
-    where the hunk says.
+    """The new content.
+
+    Raises `InvalidPatch` with `hunk_mismatch` unless every line is exactly where its hunk says.
     """
     lines = split_lines(before)
     out: list[bytes] = []

@@ -44,9 +44,7 @@ class Attributes:
         self._files: dict[str, list[_Rule]] = {}
 
     def driver(self, path: str) -> Driver:
-        """The merge driver of `path`; an unknown one is git's text driver, as without its
-        configuration.
-        """
+        """The merge driver of `path`; one that git does not know is its text driver."""
         states = self._states(path)
         merge = states.get("merge")
         size = states.get("conflict-marker-size")

@@ -50,8 +50,9 @@ def inflate(binary: Binary, path: str, limits: Limits) -> bytes:
 
 
 def _inflated(deflated: bytes, most: int) -> tuple[bytes, bool]:
-    """At most `most` bytes, fed in small steps so that no copy of the rest is held; and whether
-    the stream ended.
+    """At most `most` bytes, and whether the stream ended.
+
+    Fed in small steps, so that no copy of the rest is held.
     """
     inflater = zlib.decompressobj()
     parts: list[bytes] = []
@@ -70,9 +71,7 @@ def content(binary: Binary, old: bytes, path: str, limits: Limits) -> bytes:
 
 
 def apply_delta(old: bytes, delta: bytes, path: str, limits: Limits) -> bytes:
-    """Follow git's delta instructions; both declared sizes must hold, and the new one be within the
-    limits.
-    """
+    """Follow git's delta instructions; both declared sizes must hold, the new one in the limits."""
     old_size, at = _varint(delta, 0, path)
     new_size, at = _varint(delta, at, path)
     if old_size != len(old):

@@ -1,6 +1,4 @@
-"""Finds the guilty among merged patches: prefixes of the batch are probed, with as few runs as can
-be.
-"""
+"""Finds the guilty among merged patches, with as few runs of the checks as can be."""
 
 from __future__ import annotations
 
@@ -20,11 +18,11 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def first_red(count: int, is_green: Callable[[int], bool]) -> int:
-    """Of `count` patches in order, the first whose prefix is red; the whole is known to be red,
-    nothing to be green.
+    """Of `count` patches in order, the first whose prefix is red.
 
-    `is_green(k)` probes the first `k` patches, 0 < k < count. For patches that fail only together
-    this names the later one, whose coming made the prefix red. Takes at most ⌈log2(count)⌉ probes.
+    The whole is known to be red, nothing to be green. `is_green(k)` probes the first `k` patches,
+    0 < k < count. Of patches that fail only together this names the later one, whose coming made
+    the prefix red. Takes at most ⌈log2(count)⌉ probes.
     """
     green, red = 0, count
     while red - green > 1:

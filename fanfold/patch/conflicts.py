@@ -36,8 +36,9 @@ class Version(msgspec.Struct, frozen=True):
 
 
 class Conflict(msgspec.Struct, frozen=True):
-    """A conflicted path; a side of None has no such file. `ours` is what was merged before,
-    `theirs` the patch.
+    """A conflicted path; a side of None has no such file.
+
+    `ours` is what was merged before, `theirs` the patch.
     """
 
     path: str
@@ -49,9 +50,7 @@ class Conflict(msgspec.Struct, frozen=True):
 
 
 def diff3(conflict: Conflict) -> bytes:
-    """The file with markers around what conflicts, the base between the sides; for no text, a line
-    a side.
-    """
+    """The file with markers and the base between its sides; for no text, a line for each side."""
     sides = (conflict.base, conflict.ours, conflict.theirs)
     data = [side.data if side else b"" for side in sides]
     is_text = all(side is None or side.entry.mode not in (SYMLINK, GITLINK) for side in sides)

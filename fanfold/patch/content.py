@@ -30,9 +30,7 @@ class Text(msgspec.Struct, frozen=True):
 
 
 class Resolved(msgspec.Struct, frozen=True):
-    """A conflict that a rule settled: the merged bytes, and the names of the rules in the order
-    they were used.
-    """
+    """A conflict that rules settled: the merged bytes, and the rules in order of use."""
 
     data: bytes
     rules: tuple[str, ...]
@@ -57,8 +55,9 @@ def merge_file(
     driver: Driver,
     settle: Callable[[Text], Resolved | None] | None = None,
 ) -> Merge:
-    """Merge (base, ours, theirs) of one type; a merged blob goes into `objects`. `settle` is asked
-    before giving up.
+    """Merge (base, ours, theirs) of one type.
+
+    A merged blob goes into `objects`. `settle` is asked before giving up.
     """
     base, ours, theirs = sides
     if base is not None and not same_type(base, ours):

@@ -37,9 +37,7 @@ def _within(directory: str, filled: Collection[str]) -> bool:
 
 
 def _suggested(source: str, target: str) -> Iterator[tuple[str, str]]:
-    """The parents that moved, and theirs, for as long as the names below them are equal on both
-    sides.
-    """
+    """The parents and their new places, for as long as the names below are equal."""
     old, new = source.rpartition("/")[0], target.rpartition("/")[0]
     while old:
         yield old, new

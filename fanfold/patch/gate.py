@@ -65,22 +65,27 @@ def check(
     max_file_bytes: int = FILE_BYTES,
     scanner: Scanner | None = None,
 ) -> Gated:
-    """Let the patch through, without what it changes in control files, or raise `InvalidPatch`
-    naming rule and path.
+    """Let the patch through, without its changes of control files.
 
     `writes` are the globs a task declared (None: it declared none, so any path). For many patches
-    give `Objects(repo)`, which reads each tree once. Codes: `bad_name`,
-    `path_escape`, `dotgit_path`, `submodule`, `bad_mode`, `protected_path`,
-    `path_outside_write_set`, `base_mismatch`, `hunk_mismatch`, `oid_mismatch`, `bad_binary`,
-    `file_too_large`, `patch_too_large`, `duplicate_path`, `below_symlink`,
-    `file_directory_conflict`, `symlink_escape`, `case_collision`, `secret`, `bad_tree`,
-    `missing_object`.
+    give `Objects(repo)`, which reads each tree once.
+
+    Raises `InvalidPatch` naming rule and path: `bad_name`, `path_escape`, `dotgit_path`,
+    `submodule`, `bad_mode`, `protected_path`, `path_outside_write_set`, `base_mismatch`,
+    `hunk_mismatch`, `oid_mismatch`, `bad_binary`, `file_too_large`, `patch_too_large`,
+    `duplicate_path`, `below_symlink`, `file_directory_conflict`, `symlink_escape`,
+    `case_collision`, `secret`, `bad_tree`, `missing_object`.
     """
     for path in patch.paths:
         check_path(path)
-    kept = tuple(c for c in patch.changes if control is None or not any(map(control, c.paths)))
-    dropped = dict.fromkeys(p for c in patch.changes if c not in kept for p in c.paths)
-    patch = Patch(kept)
+    kept: list[FileChange] = []
+    dropped: dict[str, None] = {}
+    for change in patch.changes:
+        if control is not None and any(map(control, change.paths)):
+            dropped.update(dict.fromkeys(change.paths))
+        else:
+            kept.append(change)
+    patch = Patch(tuple(kept))
     for change in kept:
         _check_change(change, writes)
     objects = Objects(repo)

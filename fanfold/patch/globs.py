@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MAX_PATTERN = 1000
+MAX_PATTERN, MAX_DEEP = 1000, 4
 SPECIAL = re.compile(r"[*?\[]")
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Whether a write-set glob covers `path`: `*` and `?` stay within a name, `**` crosses
-    directories.
+    """Whether a write-set glob covers `path`.
 
-    A pattern that names a directory covers all below it, with or without a `/` at its end.
+    `*` and `?` stay within a name, `**` crosses directories. A pattern that names a directory
+    covers all below it, with or without a `/` at its end.
     """
     compiled = _compile_glob(pattern)
     return compiled is not None and compiled.fullmatch(path) is not None
@@ -45,8 +45,9 @@ def _compile_glob(pattern: str) -> re.Pattern[str] | None:
 
 @lru_cache(maxsize=4096)
 def compile_ignore(pattern: str) -> re.Pattern[str] | None:
-    """A pattern of `.gitattributes`: without a `/` it matches at any depth; None for one that
-    matches nothing.
+    """A pattern of `.gitattributes`; None for one that matches nothing.
+
+    Without a `/` it matches at any depth.
     """
     if pattern.endswith("/"):
         return None
@@ -58,38 +59,44 @@ def compile_ignore(pattern: str) -> re.Pattern[str] | None:
 
 
 def _translate(pattern: str) -> str | None:
-    """A glob as a regular expression without nested repetition; None for a pattern too long to be
-    meant.
+    """A glob as a regular expression that never backtracks far; None for one too long to be meant.
+
+    A `*` with text after it takes the first place where that text fits: within one name no other
+    place can do better, so nothing is tried twice.
     """
-    if len(pattern) > MAX_PATTERN:
+    names = re.sub(r"\*\*(?:/\*\*)+", "**", pattern).split("/")
+    if len(pattern) > MAX_PATTERN or names.count("**") > MAX_DEEP:
         return None
-    pattern = re.sub(r"\*\*(?:/\*\*)+", "**", pattern)
-    out: list[str] = []
+    *above, last = names
+    out = [r"(?:.*/)?" if name == "**" else _name(name) + "/" for name in above]
+    return "".join(out) + (r".*" if last == "**" else _name(last))
+
+
+def _name(name: str) -> str:
+    runs: list[str] = [""]
     at = 0
-    while at < len(pattern):
-        piece, at = _piece(pattern, at)
-        out.append(piece)
-    return "".join(out)
+    while at < len(name):
+        if name[at] == "*":
+            runs.append("")
+            at += 1
+        else:
+            piece, at = _piece(name, at)
+            runs[-1] += piece
+    first, *rest = runs
+    if not rest:
+        return first
+    middle = "".join(f"(?>[^/]*?{run})" for run in rest[:-1] if run)
+    return f"{first}{middle}[^/]*{rest[-1]}"
 
 
-def _piece(pattern: str, at: int) -> tuple[str, int]:
-    starts_name = at == 0 or pattern[at - 1] == "/"
-    if starts_name and pattern.startswith("**/", at):
-        return r"(?:.*/)?", at + 3
-    if starts_name and pattern[at:] == "**":
-        return r".*", at + 2
-    char = pattern[at]
-    if char == "*":
-        stop = at
-        while stop < len(pattern) and pattern[stop] == "*":
-            stop += 1
-        return r"[^/]*", stop
+def _piece(name: str, at: int) -> tuple[str, int]:
+    char = name[at]
     if char == "?":
         return r"[^/]", at + 1
     if char == "[":
-        return _class(pattern, at)
-    if char == "\\" and at + 1 < len(pattern):
-        return re.escape(pattern[at + 1]), at + 2
+        return _class(name, at)
+    if char == "\\" and at + 1 < len(name):
+        return re.escape(name[at + 1]), at + 2
     return re.escape(char), at + 1
 
 

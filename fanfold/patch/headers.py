@@ -53,8 +53,9 @@ class Headers:
 
 
 def change_of(headers: Headers, *, has_content: bool) -> FileChange:
-    """The change that the headers tell, without its content. Raises `InvalidPatch` where they
-    contradict.
+    """The change that the headers tell, without its content.
+
+    Raises `InvalidPatch` where they contradict one another.
     """
     old_path, new_path = _paths(headers)
     old_oid, new_oid, index_mode = _index(headers.values.get(b"index "))

@@ -82,13 +82,11 @@ def merge(
     structured: bool = False,
     trees: bool = False,
 ) -> MergeResult:
-    """Fold `patches` into `base_tree`, in the order given; only objects of `repo` are read, nothing
-    is written.
+    """Fold `patches` into `base_tree`, in the order given; nothing is written to `repo`.
 
-    For many calls give `Objects(repo)`, which reads each tree once.
-
-    A patch made against another tree is merged three-way with that tree as the base. Raises
-    `InvalidPatch` when a patch does not fit its own base: the gate tells that before.
+    For many calls give `Objects(repo)`, which reads each tree once. A patch made against another
+    tree is merged three-way with that tree as the base. Raises `InvalidPatch` when a patch does
+    not fit its own base: the gate tells that before.
     """
     folding = _Folding(repo, base_tree, structured=structured)
     outcomes: list[Applied | Conflicted] = []

@@ -19,8 +19,9 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Hunk(msgspec.Struct, frozen=True):
-    """A hunk; each of `lines` is ` `, `-` or `+`, then the line's own bytes with its newline, if it
-    has one.
+    """A hunk of a text file.
+
+    Each of `lines` is ` `, `-` or `+`, then the line's own bytes with its newline, if it has one.
     """
 
     old_start: int
@@ -39,10 +40,10 @@ class Binary(msgspec.Struct, frozen=True):
 
 
 class FileChange(msgspec.Struct, frozen=True):
-    """One file of a patch. A path of None: the file is created or deleted; a mode of None: not
-    stated.
+    """One file of a patch.
 
-    An oid of None: the patch has no index line, so the content stays what it was.
+    A path of None: the file is created or deleted; a mode of None: not stated; an oid of None: the
+    patch has no index line, so the content stays what it was.
     """
 
     old_path: str | None

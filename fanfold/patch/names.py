@@ -23,8 +23,9 @@ DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def plain(name: str) -> str:
-    """A name as NTFS and HFS+ would take it: case, ignored characters, streams, trailing dots and
-    spaces gone.
+    """A name as NTFS and HFS+ would take it.
+
+    Without case, ignored characters, streams, trailing dots and spaces.
     """
     return NTFS_STREAM.sub("", HFS_IGNORED.sub("", name)).rstrip(". ").casefold()
 
@@ -38,8 +39,9 @@ def is_dotgit(name: str) -> bool:
 
 
 def check_path(path: str) -> None:
-    """Raises `InvalidPatch` for a path no tree may hold: `bad_name`, `path_escape` or
-    `dotgit_path`.
+    """Refuse a path that no tree may hold.
+
+    Raises `InvalidPatch`: `bad_name`, `path_escape` or `dotgit_path`.
     """
     if path.startswith("/") or DRIVE.match(path) or path.startswith("\\"):
         raise InvalidPatch("path_escape", "an absolute path", path)
@@ -70,8 +72,9 @@ def _is_unicode(name: str) -> bool:
 
 
 def check_new_path(path: str) -> None:
-    """Raises `InvalidPatch` with `bad_name` for a new path that some file system cannot hold or
-    shows as another.
+    """Refuse a new path that some file system cannot hold, or shows as another.
+
+    Raises `InvalidPatch` with `bad_name`.
     """
     for name in path.split("/"):
         if UNPORTABLE.search(name) or name.endswith((".", " ")) or DEVICE.fullmatch(name):
@@ -79,10 +82,10 @@ def check_new_path(path: str) -> None:
 
 
 def check_target(path: str, target: bytes) -> None:
-    """Raises `InvalidPatch` with `symlink_escape` unless the symlink at `path` stays in the tree
-    and out of `.git`.
+    """Refuse a symlink at `path` that may leave the tree or enter `.git`.
 
     `..` may only lead: then no chain of such links can leave the tree, whatever they pass through.
+    Raises `InvalidPatch` with `symlink_escape`.
     """
     try:
         text = target.decode("utf-8")

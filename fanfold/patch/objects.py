@@ -51,10 +51,10 @@ class Objects:
         return self._read(oid, "blob", path)
 
     def tree(self, oid: str, path: str | None = None) -> dict[str, Entry]:
-        """A tree's entries by name, in git's order, modes canonical, bytes that are not UTF-8 as
-        surrogates.
+        """A tree's entries by name, in git's order, with canonical modes.
 
-        Raises `InvalidPatch`: `missing_object`, or `bad_tree` for what no tree may hold.
+        Names that are not UTF-8 hold surrogates. Raises `InvalidPatch`: `missing_object`, or
+        `bad_tree` and `dotgit_path` for what no tree may hold.
         """
         if oid == EMPTY_TREE:
             return {}

@@ -27,9 +27,7 @@ class Pack(msgspec.Struct, frozen=True):
 
 
 def write_pack(objects: Mapping[str, tuple[str, bytes]]) -> Pack:
-    """Pack objects given as oid → (kind, content), whole, no deltas; the same objects give the same
-    bytes.
-    """
+    """Pack objects given as oid → (kind, content), whole; the same objects give the same bytes."""
     parts = [b"PACK" + struct.pack(">II", 2, len(objects))]
     at = len(parts[0])
     rows: list[tuple[bytes, int, int]] = []

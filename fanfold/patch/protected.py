@@ -70,9 +70,7 @@ def protecting(path: str) -> str | None:
 
 
 def is_named(path: str, anchor: str, writes: Iterable[str]) -> bool:
-    """Whether a write set names the protected part itself; a wildcard that happens to cover it does
-    not.
-    """
+    """Whether a write set names the protected part itself, not just by a wildcard."""
     return any(
         matches(pattern, path) and literal_prefix(pattern).startswith(anchor) for pattern in writes
     )

@@ -46,8 +46,9 @@ def _escape(text: bytes, at: int) -> tuple[int, int]:
 
 
 def decode(raw: bytes) -> str:
-    """A path as str. Raises `InvalidPatch` for an empty one, for NUL, and for bytes that are not
-    UTF-8.
+    """A path as str.
+
+    Raises `InvalidPatch` for an empty one, for NUL, and for bytes that are not UTF-8.
     """
     if not raw:
         raise InvalidPatch("bad_name", "an empty path", "")
@@ -89,9 +90,7 @@ def _whole(text: bytes) -> bytes:
 
 
 def header_pairs(text: bytes) -> list[tuple[bytes, bytes]]:
-    """Every way to read what follows `diff --git ` as two prefixed paths; several when spaces make
-    it ambiguous.
-    """
+    """Every way to read what follows `diff --git ` as two prefixed paths."""
     if text.startswith(b'"'):
         first, rest = unquote(text)
         return [(first, _whole(rest[1:]))] if rest.startswith(b" ") else []

@@ -20,13 +20,12 @@ SIZE = re.compile(rb"(literal|delta) (\d{1,12})")
 
 
 def read_patch(data: bytes, *, max_bytes: int = MAX_PATCH_BYTES) -> Patch:
-    """Read one patch as `git diff --full-index --binary` or `git format-patch` writes it; no bytes,
-    no changes.
+    """Read one patch of `git diff --full-index --binary` or `git format-patch`.
 
-    Nothing is inflated here, and nothing is looked up: what the patch claims is proven by the gate.
-    Raises `InvalidPatch`: `patch_too_large`, `not_a_patch`, `several_patches`, `bad_header`,
-    `bad_hunk`, `bad_binary`, `bad_name`, `bad_mode`, `path_escape`, `name_mismatch`,
-    `abbreviated_oid`.
+    No bytes are a patch without changes. Nothing is inflated or looked up here: what the patch
+    claims is proven by the gate. Raises `InvalidPatch`: `patch_too_large`, `not_a_patch`,
+    `several_patches`, `bad_header`, `bad_hunk`, `bad_binary`, `bad_name`, `bad_mode`,
+    `path_escape`, `name_mismatch`, `oid_mismatch`, `abbreviated_oid`.
     """
     if len(data) > max_bytes:
         raise InvalidPatch("patch_too_large", f"{len(data)} bytes, limit {max_bytes}")
@@ -70,9 +69,7 @@ class _Lines:
             self.at += 1
 
     def at_end_of_patch(self) -> bool:
-        """Whether a mail signature or blank lines are all that is left; anything else must be the
-        next file.
-        """
+        """Whether only a mail's signature or blank lines are left; the next file may follow."""
         line = self._lines[self.at]
         if line.startswith(DIFF):
             return False

@@ -1,6 +1,4 @@
-"""Finds which deleted file became which new one, in git's three passes: same content, same name,
-most alike.
-"""
+"""Finds which deleted file became which new one: same content, same name, most alike."""
 
 from __future__ import annotations
 
@@ -19,14 +17,16 @@ if TYPE_CHECKING:
 EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 SAME_NAME_LEAST = HALF + (FULL - HALF) // 2
 MAX_COMPARED = 50_000
+MAX_IDENTICAL = 1000
 FILES = frozenset((REGULAR, EXECUTABLE))
 
 
 def find_renames(
     side: Mapping[str, Pair], wanted: set[str], read: Callable[[str], bytes]
 ) -> dict[str, str]:
-    """Renames in one side's edits as old path → new path; only the `wanted` sources are sought by
-    likeness.
+    """Renames in one side's edits, as old path → new path.
+
+    Only the `wanted` sources are sought by likeness.
     """
     old = {p: a for p, (a, b) in sorted(side.items()) if a and not b and a.oid != EMPTY_BLOB}
     new = {p: b for p, (a, b) in sorted(side.items()) if b and not a and b.oid != EMPTY_BLOB}
@@ -56,7 +56,7 @@ def _same_content(old: dict[str, Entry], new: dict[str, Entry], renames: dict[st
     for target, entry in list(new.items()):
         fit = [
             source
-            for source in sources[entry.oid]
+            for source in sources[entry.oid][:MAX_IDENTICAL]
             if source in old
             and (old[source].mode == entry.mode or {old[source].mode, entry.mode} <= FILES)
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from fanfold.patch.three_way import merge_text
 if TYPE_CHECKING:
     from fanfold.patch.chunks import Clash, Lines
 
-MAX_LINES = 2000
+MAX_REPEATS = 100_000
 TOKEN = re.compile(rb"\d[\w.+-]*|[\w\x80-\xff]+|[ \t]+|\r?\n|[^\w\s]|\s")
 NEWLINE, CARRIAGE = b"\x01n", b"\x01r"
 Edit = tuple[int, int, "Lines"]
@@ -30,8 +31,6 @@ def whitespace(clash: Clash) -> Lines | None:
 
 def adjacent(clash: Clash) -> Lines | None:
     """The sides changed different lines, which merely stand next to each other, or did the same."""
-    if max(map(len, (clash.base, clash.ours, clash.theirs))) > MAX_LINES:
-        return None
     ours = edits(clash.base, clash.ours)
     theirs = [edit for edit in edits(clash.base, clash.theirs) if edit not in ours]
     if any(_overlap(one, other) for one in ours for other in theirs):
@@ -46,7 +45,7 @@ def adjacent(clash: Clash) -> Lines | None:
 
 def edits(base: Lines, side: Lines) -> list[Edit]:
     """What turns `base` into `side`: replace base[start:end] by lines, line for line if it can."""
-    matcher = SequenceMatcher(None, base, side, autojunk=False)
+    matcher = SequenceMatcher(None, base, side, autojunk=_repeats(base, side) > MAX_REPEATS)
     found: list[Edit] = []
     for tag, start, end, new_start, new_end in matcher.get_opcodes():
         new = side[new_start:new_end]
@@ -55,6 +54,12 @@ def edits(base: Lines, side: Lines) -> list[Edit]:
         elif tag != "equal":
             found.append((start, end, new))
     return found
+
+
+def _repeats(base: Lines, side: Lines) -> int:
+    """Pairs of equal lines, which is what makes the matcher slow."""
+    counts = Counter(side)
+    return sum(counts[line] for line in base)
 
 
 def _overlap(one: Edit, other: Edit) -> bool:
@@ -66,7 +71,7 @@ def _overlap(one: Edit, other: Edit) -> bool:
 
 def tokens(clash: Clash) -> Lines | None:
     """The sides changed different words or signs of the same lines."""
-    if not clash.base or max(map(len, (clash.base, clash.ours, clash.theirs))) > MAX_LINES:
+    if not clash.base:
         return None
     sides = [b"".join(side) for side in (clash.base, clash.ours, clash.theirs)]
     if any(b"\x01" in side for side in sides):

@@ -13,20 +13,23 @@ if TYPE_CHECKING:
 
 FULL = 60_000
 HALF = FULL // 2
+MAX_WORK = 20_000_000
 CHUNK = re.compile(rb"[^\n]{0,63}\n|[^\n]{64}|[^\n]+\Z")
 
 
 class Similarity:
-    """Scores pairs of blobs from 0 to `FULL`; chunks of a blob are counted once."""
+    """Scores pairs of blobs from 0 to `FULL`; chunks of a blob are counted once.
+
+    After `MAX_WORK` chunks were compared, only equal blobs are alike.
+    """
 
     def __init__(self, read: Callable[[str], bytes]) -> None:
         self._read = read
+        self._left = MAX_WORK
         self._counted: dict[str, tuple[int, Counter[bytes]]] = {}
 
     def score(self, old: str, new: str, least: int = HALF) -> int:
-        """The share of the larger blob that the old one gives to the new; 0 where it cannot reach
-        `least`.
-        """
+        """The share of the larger blob that both have; 0 where it cannot reach `least`."""
         if old == new:
             return FULL
         old_size, old_chunks = self._chunks(old)
@@ -36,6 +39,9 @@ class Similarity:
             return 0
         if len(old_chunks) > len(new_chunks):
             old_chunks, new_chunks = new_chunks, old_chunks
+        self._left -= len(old_chunks)
+        if self._left < 0:
+            return 0
         copied = sum(
             len(chunk) * min(count, new_chunks[chunk])
             for chunk, count in old_chunks.items()

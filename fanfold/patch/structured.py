@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from fanfold.patch.content import Text
 
-MAX_BYTES = 1_000_000
+MAX_BYTES, MAX_LINES = 1_000_000, 2000
 CRLF, LF = b"\r\n", b"\n"
 
 RUNGS: tuple[tuple[str, Callable[[Clash, str], Lines | None]], ...] = (
@@ -65,6 +65,8 @@ def _climb(path: str, base: bytes, ours: bytes, theirs: bytes) -> Resolved | Non
 
 
 def _first(clash: Clash, path: str) -> tuple[str, Lines | None]:
+    if max(map(len, (clash.base, clash.ours, clash.theirs))) > MAX_LINES:
+        return "", None
     for name, rule in RUNGS:
         lines = rule(clash, path)
         if lines is not None:

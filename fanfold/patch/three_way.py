@@ -48,8 +48,9 @@ def merge_text(
     labels: Sequence[str] = ("base", "ours", "theirs"),
     marker_size: int = MARKER,
 ) -> Merged:
-    """Merge line by line. With `union` both sides of a conflict are kept; with `diff3` markers show
-    the base too.
+    """Merge line by line.
+
+    With `union` both sides of a conflict are kept; with `diff3` markers show the base too.
     """
     return _merger().merge(
         (base, ours, theirs),

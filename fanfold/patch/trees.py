@@ -23,9 +23,7 @@ def folded(name: str) -> str:
 
 
 class _Directory:
-    """A directory's entries, those of its sub-directories that were opened, and names by folded
-    form.
-    """
+    """A directory's entries, its opened sub-directories, and its names by folded form."""
 
     __slots__ = ("entries", "folds", "opened", "stale")
 
@@ -64,9 +62,7 @@ class Tree:
         self._root = _Directory(objects.tree(oid))
 
     def get(self, path: str) -> Entry | None:
-        """The entry at `path`, a directory's oid being that before its edits; None where there is
-        none.
-        """
+        """The entry at `path`, or None; a directory's oid is that before its edits."""
         parent, _, name = path.rpartition("/")
         directory = self._open(parent)
         return None if directory is None else directory.entries.get(name)
@@ -93,10 +89,9 @@ class Tree:
         return None
 
     def twin(self, path: str, known: Tree) -> str | None:
-        """A path that is here and differs from `path`, or from a directory of it, in case or
-        Unicode form only.
+        """A path here that differs from `path`, or a directory of it, in case or Unicode form only.
 
-        Only names that `known` does not have are looked at.
+        Names that `known` has are not looked at.
         """
         directory: _Directory | None = self._root
         prefix = ""
@@ -122,9 +117,7 @@ class Tree:
                 yield inner
 
     def set(self, path: str, entry: Entry | None) -> None:
-        """Put or remove a file; directories appear with their first file and vanish with their
-        last.
-        """
+        """Put or remove a file; directories come with their first file and go with their last."""
         parents: list[tuple[_Directory, str]] = []
         directory = self._root
         *above, name = path.split("/")
@@ -179,8 +172,9 @@ class Tree:
 
 
 def diff(objects: Objects, old: str, new: str) -> dict[str, Pair]:
-    """What differs between two trees by path, as (old entry, new entry), files only; equal
-    directories are skipped.
+    """What differs between two trees: path → (old entry, new entry), files only.
+
+    Equal directories are skipped unread.
     """
     pairs: dict[str, Pair] = {}
     _diff(objects, Entry(TREE, old), Entry(TREE, new), "", pairs)
