@@ -16,8 +16,8 @@ SPECIAL = re.compile(r"[*?\[]")
 def matches(pattern: str, path: str) -> bool:
     """Whether a write-set glob covers `path`.
 
-    `*` and `?` stay within a name, `**` crosses directories. A pattern that names a directory
-    covers all below it, with or without a `/` at its end.
+    `*` and `?` stay within a name, `**` crosses directories. A pattern whose last name has no
+    wildcard, or that ends in `/`, covers all below a directory of that name too.
     """
     compiled = _compile_glob(pattern)
     return compiled is not None and compiled.fullmatch(path) is not None
@@ -40,7 +40,10 @@ def _compile_glob(pattern: str) -> re.Pattern[str] | None:
     if text in ("", "."):
         return re.compile(r".*", re.DOTALL) if pattern.strip() else None
     body = _translate(text)
-    return None if body is None else re.compile(body + r"(?:/.*)?", re.DOTALL)
+    if body is None:
+        return None
+    names_directory = pattern.endswith("/") or not SPECIAL.search(text.rpartition("/")[2])
+    return re.compile(body + (r"(?:/.*)?" if names_directory else ""), re.DOTALL)
 
 
 @lru_cache(maxsize=4096)

@@ -22,7 +22,9 @@ from fanfold.patch.protected import protecting
         ("src", "srcs/a.py", False),
         ("*.py", "a.py", True),
         ("*.py", "src/a.py", False),
-        ("src/*", "src/deep/a.py", True),
+        ("src/*", "src/deep/a.py", False),
+        ("src/*/", "src/deep/a.py", True),
+        ("src/*", "src/a", True),
         ("src/*.py", "src/deep/a.py", False),
         ("**/*.py", "a.py", True),
         ("**/*.py", "src/deep/a.py", True),
@@ -62,23 +64,13 @@ def test_the_literal_prefix_ends_at_the_first_wildcard() -> None:
     assert literal_prefix("a/b") == "a/b"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        ".git",
-        ".GIT",
-        ".Git ",
-        ".git.",
-        ".git . .",
-        ".git::$DATA",
-        ".git:x",
-        "git~1",
-        "GIT~12",
-        ".g\u200cit",
-        "\ufeff.git",
-        ".gi\u200dT",
-    ],
+DOTGIT = (
+    *(".git", ".GIT", ".Git ", ".git.", ".git . .", ".git::$DATA", ".git:x", "git~1", "GIT~12"),
+    *(".g\u200cit", "\ufeff.git", ".gi\u200dT"),
 )
+
+
+@pytest.mark.parametrize("name", DOTGIT)
 def test_a_name_that_some_file_system_takes_for_dotgit_is_known(name: str) -> None:
     assert is_dotgit(name)
 
