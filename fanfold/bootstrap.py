@@ -7,7 +7,7 @@ import platform
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from fanfold.adapters.git.repository import open_repository
 from fanfold.adapters.local.artifact_store import FileArtifactStore
@@ -20,7 +20,10 @@ from fanfold.settings import Credentials, Settings, credentials, environment, lo
 from fanfold.steps.wiring import Wiring
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fanfold.adapters.git.repository import GitRepository
+    from fanfold.adapters.git.workspaces import GitWorkspaces
     from fanfold.ports import (
         ArtifactStore,
         Checks,
@@ -86,10 +89,9 @@ def local(
         MissingKey: the model API needs a key and there is none.
     """
     from fanfold.adapters.git.deferred import DeferredCheckouts
-    from fanfold.adapters.git.workspaces import GitWorkspaces
     from fanfold.adapters.local.checks import TreeChecks
 
-    workspaces = GitWorkspaces(project.repository, cache_folder(), _sandbox(sandbox))
+    workspaces = workspaces_of(project.repository, project.settings, sandbox=sandbox)
     return Wiring(
         events=events or project.events,
         artifacts=project.artifacts,
@@ -105,10 +107,35 @@ def local(
     )
 
 
+def workspaces_of(repository: GitRepository, settings: Settings, *, sandbox: bool) -> GitWorkspaces:
+    """Workspaces on trees of `repository`, each with what `[prepare]` makes.
+
+    Only the commands of `[prepare]` reach its hosts. Raises `SandboxUnavailable`.
+    """
+    from fanfold.adapters.git.workspaces import GitWorkspaces
+    from fanfold.adapters.local.prepare import Checkout, Layers
+
+    home = cache_folder()
+    preparing = GitWorkspaces(
+        repository, home / "workspaces", _sandbox(sandbox, settings.prepare.network)
+    )
+
+    def open_checkout(tree: str) -> Checkout:
+        return cast("Checkout", preparing.open(tree, shell=True, name="prepare"))  # noqa: S604
+
+    layers = Layers(home / "layers", open_checkout, settings.prepare.commands)
+    return GitWorkspaces(
+        repository,
+        home / "workspaces",
+        _sandbox(sandbox, settings.network.allow),
+        furnish=layers.furnish,
+    )
+
+
 def cache_folder() -> Path:
     """Where workspaces live: outside every repository, so that no tool in one finds its parents."""
     base = environment().get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "fanfold" / "workspaces"
+    return (Path(base) if base else Path.home() / ".cache") / "fanfold"
 
 
 def holder() -> str:
@@ -117,11 +144,14 @@ def holder() -> str:
 
 
 def checks_of(repository: GitRepository, *, sandbox: bool) -> Checks:
-    """Check commands on trees of `repository`. Raises `SandboxUnavailable`."""
-    from fanfold.adapters.git.workspaces import GitWorkspaces
+    """Check commands on trees of `repository`, prepared as its fanfold.toml says.
+
+    Raises `SandboxUnavailable`.
+    """
     from fanfold.adapters.local.checks import TreeChecks
 
-    return TreeChecks(GitWorkspaces(repository, cache_folder(), _sandbox(sandbox)))
+    settings = load(repository.root)
+    return TreeChecks(workspaces_of(repository, settings, sandbox=sandbox))
 
 
 def secret_scanner() -> SecretScanner:
@@ -191,14 +221,14 @@ def _scripted(settings: Settings) -> ModelFactory:
         raise InvalidSettings(problem) from None
 
 
-def _sandbox(wanted: bool) -> Sandbox:
+def _sandbox(wanted: bool, hosts: Sequence[str] = ()) -> Sandbox:
     from fanfold.adapters.local.sandbox import Bubblewrap, NoSandbox, harden_process
 
     harden_process()
     if not wanted:
         return NoSandbox(environment())
     require_sandbox()
-    return Bubblewrap(environment())
+    return Bubblewrap(environment(), allow_hosts=hosts)
 
 
 def require_sandbox() -> None:

@@ -50,10 +50,15 @@ class Interrupted(FanfoldError):
 
 
 class LocalEngine:
-    """Drives runs of one project in this process; attempts are threads."""
+    """Drives runs of one project in this process; attempts are threads.
 
-    def __init__(self, wiring: Wiring, holder: str) -> None:
-        self.wiring, self.holder = wiring, holder
+    `on_stop` is called in the signal handler, once, when everything is told to stop.
+    """
+
+    def __init__(
+        self, wiring: Wiring, holder: str, on_stop: Callable[[], None] = lambda: None
+    ) -> None:
+        self.wiring, self.holder, self._on_stop = wiring, holder, on_stop
         self._stop = threading.Event()
 
     def drive(self, run_id: str) -> RunState:
@@ -64,7 +69,7 @@ class LocalEngine:
             Interrupted: Ctrl-C.
         """
         journal = Journal(self.wiring.events, run_id)
-        with self._leased(f"run/{run_id}"), self._interruptible():
+        with self._driving(run_id):
             state = journal.refresh()
             if state.admitted and (state.outcome or any(u.tries for u in state.units.values())):
                 raise RunBusy(f"run {run_id} has begun already; `fanfold resume {run_id}` goes on")
@@ -78,7 +83,7 @@ class LocalEngine:
             Interrupted: Ctrl-C.
         """
         journal = Journal(self.wiring.events, run_id)
-        with self._leased(f"run/{run_id}"), self._interruptible():
+        with self._driving(run_id):
             state = journal.refresh()
             journal.append(RunResumed(state.generation + 1, cap))
             return self._loop(journal)
@@ -89,7 +94,7 @@ class LocalEngine:
         Raises:
             RunBusy: another process drives this run.
         """
-        with self._leased(f"run/{journal.run_id}"), self._interruptible():
+        with self._driving(journal.run_id):
             journal.refresh()
             return self._loop(journal)
 
@@ -150,6 +155,14 @@ class LocalEngine:
         attempt(state, dispatched, self.wiring, self.holder, self._stop.is_set)
 
     @contextmanager
+    def _driving(self, run_id: str) -> Generator[None]:
+        with self._leased(f"run/{run_id}"), self._interruptible():
+            try:
+                yield
+            finally:
+                self.wiring.workspaces.close()
+
+    @contextmanager
     def _leased(self, name: str) -> Generator[None]:
         """Hold the lease and renew it until the block ends."""
         try:
@@ -181,6 +194,7 @@ class LocalEngine:
             if self._stop.is_set():
                 raise KeyboardInterrupt
             self._stop.set()
+            self._on_stop()
 
         before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -119,6 +119,7 @@ class Workspaces(Protocol):
     """Opens workspaces at a tree."""
 
     def open(self, tree: str, *, shell: bool, name: str) -> Workspace: ...
+    def close(self) -> None: ...  # removes what is left of all of them
 
 
 class Sandbox(Protocol):

@@ -20,6 +20,9 @@ class DeferredCheckouts:
             return self._workspaces.open(tree, shell=False, name=name)
         return _Deferred(self._workspaces, tree, name)
 
+    def close(self) -> None:
+        self._workspaces.close()
+
 
 class _Deferred:
     """`ports.Workspace`: an overlay, and from the first command on a checkout of what it held."""

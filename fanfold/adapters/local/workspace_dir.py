@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = ".ai-workspace"
-EXCLUDED = ("runs", "snapshots", "leases")
+EXCLUDED = ("runs", "snapshots", "leases", "apply")
 
 
 def prepare_workspace_dir(root: Path) -> Path:

@@ -1,0 +1,57 @@
+"""`[prepare]` makes the environment once; every attempt and check finds it in its checkout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from tests.fakes.projects import PLAN, fanfold, git, make_repository
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TASKS = "# Plan\n\n## Phase 1: One\n\n- [ ] Task: Write a file\n"
+SETTINGS = """\
+[prepare]
+commands = ["mkdir -p .venv && echo ready > .venv/state && echo x >> {count}"]
+
+[checks]
+run = ["test -e .venv/state"]
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    command = "cat .venv/state > seen.txt"
+    turns = [
+        {"calls": [{"name": "bash", "input": {"command": command}}]},
+        {"calls": [{"name": "submit", "input": {"status": "done", "summary": "Looked."}}]},
+    ]
+    script = tmp_path / "script.json"
+    script.write_bytes(msgspec.json.encode({"attempts": [{"task": "*", "turns": turns}]}))
+    monkeypatch.setenv("FANFOLD_MODEL_SCRIPT", str(script))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    settings = SETTINGS.format(count=tmp_path / "count")
+    return make_repository(tmp_path / "project", {PLAN: TASKS, "fanfold.toml": settings})
+
+
+def test_a_prepared_layer_is_made_once_and_found_by_attempts_and_checks(
+    root: Path, tmp_path: Path
+) -> None:
+    ended = fanfold(root, "run", PLAN, "--budget", "1", "--json", "--no-sandbox")
+    assert ended.code == 0, ended.err
+    branch = ended.json["branch"]
+    assert git(root, "show", f"{branch}:seen.txt") == "ready"
+    assert ".venv" not in git(root, "ls-tree", "-r", "--name-only", branch)
+    assert (tmp_path / "count").read_text() == "x\n"
+    assert not list((tmp_path / "cache" / "fanfold" / "workspaces").glob("live-*/*/tree"))
+
+
+def test_a_command_that_fails_is_told_with_its_output(root: Path) -> None:
+    text = (root / "fanfold.toml").read_text()
+    (root / "fanfold.toml").write_text(text.replace("mkdir -p .venv", "echo no such tool; false"))
+    ended = fanfold(root, "run", PLAN, "--budget", "1", "--no-sandbox")
+    assert ended.code != 0
+    assert "Traceback" not in ended.err
