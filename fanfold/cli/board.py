@@ -72,6 +72,12 @@ class Board:
             elif stream.startswith(prefix):
                 self._attempt_event(stream.removeprefix(prefix), event)
 
+    def stopping(self) -> None:
+        """Tell that everything was told to stop; safe in a signal handler."""
+        self.news.append(
+            News("       stopping when what runs has ended; again to stop at once", True)
+        )
+
     def money(self) -> tuple[int, int, int]:
         """Spent (settled and running), reserved and cap, in micro-dollars."""
         running = sum(

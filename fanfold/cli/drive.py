@@ -64,7 +64,7 @@ def drive(
         models=models,
         prices=prices,
     )
-    engine = LocalEngine(wiring, holder())
+    engine = LocalEngine(wiring, holder(), board.stopping)
     try:
         with shown(board, lock):
             return engine.resume(run_id, cap) if resumed else engine.drive(run_id)

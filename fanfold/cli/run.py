@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from fanfold.bootstrap import prepare_environment
 from fanfold.cli.claims import claimed
 from fanfold.cli.consent import ask_for_cap
 from fanfold.cli.drive import drive, report
@@ -122,6 +123,9 @@ def _start(project: Project, plan: Plan, graph: Graph, args: argparse.Namespace)
     project.prepare()
     with claimed(project, plan.path):
         request = build_request(project, plan, args, cap)
+        if project.settings.prepare.commands:
+            tell("preparing the environment, as fanfold.toml says")
+            prepare_environment(project, request.base_tree, sandbox=request.options.sandbox)
         submit(project.events, project.artifacts, request, plan.data)
         if args.detach:
             return _detach(project, request, as_json=args.json)

@@ -77,6 +77,7 @@ def test_a_second_ctrl_c_stops_at_once(root: Path, monkeypatch: pytest.MonkeyPat
     _, err = process.communicate(timeout=10)
     assert process.returncode == 130
     assert time.monotonic() - began < 3
+    assert "again to stop at once" in err
     assert "Traceback" not in err
     assert "fanfold resume" in err.splitlines()[-1]
 
