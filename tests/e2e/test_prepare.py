@@ -52,6 +52,8 @@ def test_a_prepared_layer_is_made_once_and_found_by_attempts_and_checks(
 def test_a_command_that_fails_is_told_with_its_output(root: Path) -> None:
     text = (root / "fanfold.toml").read_text()
     (root / "fanfold.toml").write_text(text.replace("mkdir -p .venv", "echo no such tool; false"))
-    ended = fanfold(root, "run", PLAN, "--budget", "1", "--no-sandbox")
-    assert ended.code != 0
-    assert "Traceback" not in ended.err
+    ended = fanfold(root, "run", PLAN, "--budget", "1", "--json", "--no-sandbox")
+    assert (ended.code, ended.out) == (5, "")
+    assert "echo no such tool; false" in ended.err
+    assert "no such tool" in ended.err.splitlines()[-1]
+    assert fanfold(root, "status", "--json").json["runs"] == []
