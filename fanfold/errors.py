@@ -127,6 +127,21 @@ class ArtifactCorrupt(FanfoldError):
     """An artifact whose content does not match its digest."""
 
 
+class CloudError(FanfoldError):
+    """A cloud service refused a request; `code` is the service's own word for the reason."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class CloudUnavailable(CloudError):
+    """A cloud service throttles, fails or is not reached, all retries included: try again later.
+
+    The request may have been carried out all the same.
+    """
+
+
 class BudgetExceeded(FanfoldError):
     """A call that the slice or the cap cannot pay for; nothing was sent."""
 

@@ -85,7 +85,7 @@ def seal(
         if len(encoded) <= PAYLOAD_LIMIT:
             yield Sealed(envelope, envelope)
         else:
-            reference = _put_payload(stream, encoded, artifacts)
+            reference = store_payload(stream, encoded, artifacts)
             yield Sealed(envelope, msgspec.structs.replace(envelope, data=reference))
 
 
@@ -105,10 +105,20 @@ def unseal(stored: Envelope, artifacts: ArtifactStore) -> Envelope:
     key = stored.data.get("$artifact")
     if key is None and stored.schema >= current:
         return stored
-    data = stored.data if key is None else _get_payload(stored, artifacts)
+    data = stored.data
+    if key is not None:
+        data = _decode_data(artifacts.get(key, data["sha256"]))
     for schema in range(stored.schema, current):
         data = UPCASTS[stored.event_type, schema](data)
     return msgspec.structs.replace(stored, data=data, schema=max(stored.schema, current))
+
+
+def store_payload(stream: str, encoded: bytes, artifacts: ArtifactStore) -> dict[str, str]:
+    """Put what is too large for the log of `stream` beside it; gives the reference to store."""
+    folder = attempt_folder(stream)
+    name = f"events/{hashlib.sha256(encoded).hexdigest()}.json"
+    key = f"{folder}/{name}" if folder else name
+    return {"$artifact": key, "sha256": artifacts.put(key, encoded)}
 
 
 def _current_schema(event_type: str) -> int:
@@ -125,14 +135,3 @@ def _encoded(event: EventData) -> bytes:
         # Lone surrogates (file names, model output) are not text that JSON in UTF-8 can carry.
         text = json.dumps(msgspec.to_builtins(event), ensure_ascii=False)
         return text.encode("utf-8", "replace")
-
-
-def _put_payload(stream: str, encoded: bytes, artifacts: ArtifactStore) -> dict[str, Any]:
-    folder = attempt_folder(stream)
-    name = f"events/{hashlib.sha256(encoded).hexdigest()}.json"
-    key = f"{folder}/{name}" if folder else name
-    return {"$artifact": key, "sha256": artifacts.put(key, encoded)}
-
-
-def _get_payload(stored: Envelope, artifacts: ArtifactStore) -> dict[str, Any]:
-    return _decode_data(artifacts.get(stored.data["$artifact"], stored.data["sha256"]))

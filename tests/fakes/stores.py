@@ -5,10 +5,15 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from fanfold.adapters.aws.artifact_store import S3ArtifactStore
+from fanfold.adapters.aws.event_store import DynamoEventStore
+from fanfold.adapters.aws.lease import DynamoLease
+from fanfold.adapters.aws.table import Table
 from fanfold.adapters.local.artifact_store import FileArtifactStore
 from fanfold.adapters.local.event_store import JsonlEventStore
 from fanfold.adapters.local.lease import FileLease
 from tests.fakes.memory import ManualClock, MemoryArtifactStore, MemoryEventStore, MemoryLease
+from tests.kit.account import BUCKET, COORDINATION, EVENTS, account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -46,7 +51,23 @@ def local(folder: Path) -> Generator[Stores]:
     )
 
 
+@contextmanager
+def moto(_: Path) -> Generator[Stores]:
+    clock = ManualClock()
+    with account() as opened:
+        clients = opened.clients
+        events = Table(clients.dynamodb, EVENTS)
+        artifacts = S3ArtifactStore(clients.s3, BUCKET)
+        yield Stores(
+            clock,
+            lambda: DynamoEventStore(events, "demo", clock, artifacts),
+            lambda: artifacts,
+            lambda: DynamoLease(Table(clients.dynamodb, COORDINATION), clock),
+        )
+
+
 BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Stores]]] = {
     "memory": memory,
     "local": local,
+    "moto": moto,
 }

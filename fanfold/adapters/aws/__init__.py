@@ -1,0 +1,1 @@
+"""The ports in an AWS account; needs the extra `aws`."""
