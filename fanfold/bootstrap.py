@@ -132,6 +132,18 @@ def workspaces_of(repository: GitRepository, settings: Settings, *, sandbox: boo
     )
 
 
+def prepare_environment(project: Project, tree: str, *, sandbox: bool) -> None:
+    """Make what `[prepare]` asks for on `tree`, unless it is there already.
+
+    Raises `PrepareFailed` or `SandboxUnavailable`.
+    """
+    workspaces = workspaces_of(project.repository, project.settings, sandbox=sandbox)
+    try:
+        workspaces.open(tree, shell=True, name="prepared").close()  # noqa: S604
+    finally:
+        workspaces.close()
+
+
 def cache_folder() -> Path:
     """Where workspaces live: outside every repository, so that no tool in one finds its parents."""
     base = environment().get("XDG_CACHE_HOME")

@@ -9,7 +9,7 @@ import msgspec
 from fanfold.agent.attempt import run_attempt
 from fanfold.agent.desk import Desk
 from fanfold.agent.log import AttemptLog
-from fanfold.errors import LeaseHeld, LeaseLost, StreamConflict
+from fanfold.errors import InvalidPatch, LeaseHeld, LeaseLost, StreamConflict
 from fanfold.patch.read import read_patch
 from fanfold.run.artifacts import attempt_file
 from fanfold.run.attempt import CheckResult, Exit
@@ -73,6 +73,14 @@ def attempt(
         return
     finally:
         wiring.lease.release(name, owner)
+
+
+def _paths(patch: bytes, report: Report) -> tuple[str, ...]:
+    """The paths that the patch changes; where the gate will not read it, those the tools wrote."""
+    try:
+        return read_patch(patch).paths
+    except InvalidPatch:
+        return report.files
 
 
 class Claim:
@@ -164,7 +172,7 @@ class _Attempt:
         """Patch, report and transcript first, then the events that speak of them."""
         tree = report.tree or context.base_tree
         patch = self.wiring.repository.diff(context.base_tree, tree)
-        paths = read_patch(patch).paths
+        paths = _paths(patch, report)
         digest = self._put("patch.diff", patch)
         self._put("report.json", msgspec.json.encode(msgspec.structs.replace(report, files=paths)))
         self._put("transcript.jsonl", b"".join(msgspec.json.encode(e) + b"\n" for e in self.lines))
