@@ -9,7 +9,7 @@ import random
 import signal
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from fanfold.errors import FanfoldError, LeaseHeld, RunBusy
@@ -177,7 +177,9 @@ class LocalEngine:
         finally:
             over.set()
             renewer.join()
-            self.wiring.lease.release(name, self.holder)
+            # On a full disk it cannot be written; it ends with this process all the same.
+            with suppress(FanfoldError):
+                self.wiring.lease.release(name, self.holder)
 
     def _renew(self, name: str, over: threading.Event) -> None:
         while not over.wait(RENEW_S):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fanfold.cli.output import say, say_json
+from fanfold.cli.output import counted, say, say_json
 from fanfold.cli.runs import add_run_argument, find_run, journal_of, project_of
 from fanfold.errors import UnknownRun
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from fanfold.bootstrap import Project
 
 DONE = {
-    "fast_forward": "moved forward to the result",
-    "merge": "merged with the result",
-    "content": "has the result's content, not committed",
-    "nothing": "holds the result already",
+    "fast_forward": "{branch} moved forward to the result of run {run}",
+    "merge": "{branch} was merged with the result of run {run}",
+    "content": "the work tree holds the content of run {run}, not committed",
+    "nothing": "{branch} holds the result of run {run} already",
 }
 EXAMPLES = """\
 examples:
@@ -53,9 +53,10 @@ def _apply(project: Project, args: argparse.Namespace) -> int:
     if args.json:
         say_json({"schema": "fanfold.apply/1", **msgspec.to_builtins(applied)})
     else:
-        say(f"{applied.branch or 'HEAD'} {DONE[applied.how]} of run {state.run_id}")
+        say(DONE[applied.how].format(branch=applied.branch or "HEAD", run=state.run_id))
         if applied.how != "nothing":
-            say(f"{len(applied.paths)} files changed; `fanfold apply {state.run_id} --undo`")
+            changed = counted(len(applied.paths), "file", "files")
+            say(f"{changed} changed; `fanfold apply {state.run_id} --undo` takes it back")
     return 0
 
 
@@ -66,5 +67,5 @@ def _undo(project: Project, args: argparse.Namespace) -> int:
     if args.json:
         say_json({"schema": "fanfold.apply/1", **msgspec.to_builtins(undone)})
     else:
-        say(f"took the result of run {undone.run} back; {len(undone.paths)} files are as before")
+        say(f"took the result of run {undone.run} back; its files are as before")
     return 0

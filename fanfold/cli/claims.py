@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from fanfold.bootstrap import holder, local_lease
 from fanfold.cli.runs import is_driven, run_names
-from fanfold.errors import LeaseHeld, RunBusy
+from fanfold.errors import FanfoldError, LeaseHeld, RunBusy
 from fanfold.steps.journal import Journal
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ def claimed(project: Project, plan: str) -> Generator[None]:
             raise RunBusy(f"{plan} is being run already, as run {busy}{_how(busy)}")
         yield
     finally:
-        lease.release(name, owner)
+        # On a full disk it cannot be written; it ends with this process all the same.
+        with suppress(FanfoldError):
+            lease.release(name, owner)
 
 
 def _how(run_id: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanfold.cli.output import say, say_json
+from fanfold.cli.output import counted, say, say_json
 from fanfold.cli.runs import find_run, is_driven, project_of, run_names
 from fanfold.errors import RunBusy
 from fanfold.run.view import outcome_of
@@ -43,5 +43,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         say_json({"schema": "fanfold.clean/1", "runs": cleaned, "files": files})
     else:
-        say(f"removed {files} files of {len(cleaned)} runs; logs and branches are kept")
+        what = f"{counted(files, 'file', 'files')} of {counted(len(cleaned), 'run', 'runs')}"
+        say(f"removed {what}; logs and branches are kept")
     return 0

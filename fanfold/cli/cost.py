@@ -50,6 +50,9 @@ def run(args: argparse.Namespace) -> int:
             {"schema": "fanfold.cost/1", "by": args.by, "rows": rows, "cost_usd": dollars(total)}
         )
         return 0
+    if not names:
+        say("no run here yet")
+        return 0
     say(
         table(
             (args.by, "dollars", "tokens in", "from cache", "tokens out"),

@@ -29,12 +29,16 @@ examples:
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at; `mend` is what to do when it is not ok."""
+    """One thing that was looked at; `mend` is what to do when it is not ok.
+
+    Without what is not `required` a run starts all the same.
+    """
 
     name: str
     ok: bool
     detail: str
     mend: str = ""
+    required: bool = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,13 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     found = list(_examine(Path(args.directory or ".")))
-    healthy = all(f.ok for f in found)
+    healthy = all(f.ok or not f.required for f in found)
     if args.json:
         checks = [f._asdict() for f in found]
         say_json({"schema": "fanfold.doctor/1", "ok": healthy, "checks": checks})
     else:
         for finding in found:
-            say(f"{'ok     ' if finding.ok else 'MISSING'}  {finding.name}: {finding.detail}")
+            mark = "ok" if finding.ok else "MISSING" if finding.required else "advice"
+            say(f"{mark:<7}  {finding.name}: {finding.detail}")
             if not finding.ok:
                 say(f"         {finding.mend}")
     return 0 if healthy else 1
@@ -112,6 +117,7 @@ def _repository(project: Project) -> Iterator[Finding]:
         bool(checks),
         ", ".join(c.command for c in checks) or "none: a result will be unverified",
         "`fanfold init` proposes some; or pass --check CMD to `fanfold run`",
+        required=False,
     )
 
 

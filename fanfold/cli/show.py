@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fanfold.cli.output import say, say_bytes, say_json
+from fanfold.cli.output import counted, say, say_bytes, say_json
 from fanfold.cli.runs import add_run_argument, journal_of, project_of
 from fanfold.errors import ArtifactMissing, UnknownRun
 from fanfold.run.artifacts import attempt_file, result_file
@@ -105,8 +105,7 @@ def _describe(view: dict[str, Any]) -> str:
     lines = [
         f"attempt {view['attempt']} ({view['role']}, {view['purpose']}): "
         f"{view['outcome'] or 'in flight'}",
-        f"  ${view['cost_usd']} of ${view['slice_usd']}, {report.get('steps', 0)} steps, "
-        f"{report.get('duration_s', 0)} s",
+        f"  ${view['cost_usd']} of ${view['slice_usd']}{_effort(view['report'])}",
     ]
     if view["detail"]:
         lines.append(f"  {view['detail']}")
@@ -117,3 +116,9 @@ def _describe(view: dict[str, Any]) -> str:
         f"  {'green' if c['ok'] else 'red'}: {c['command']}" for c in report.get("checks", [])
     ]
     return "\n".join(lines)
+
+
+def _effort(report: dict[str, Any] | None) -> str:
+    if report is None:
+        return "; its report is not there"
+    return f", {counted(report['steps'], 'step', 'steps')}, {report['duration_s']} s"
