@@ -1,0 +1,234 @@
+"""What a run can go through, said once for every engine: plan, agents, people, and the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from fanfold.adapters.local.script import (
+    Script,
+    Turn,
+    submit,
+    use,
+    write_and_submit,
+    write_files,
+)
+from fanfold.errors import LeaseLost
+from fanfold.run.attempt import Purpose
+from fanfold.run.events import ApprovalDenied, ApprovalGranted, CancelRequested, EventData
+from fanfold.run.state import Outcome
+
+if TYPE_CHECKING:
+    from fanfold.adapters.local.script import Conversation, Key, Step
+
+DOLLAR = 1_000_000
+PARALLEL = "# Track\n\n## Phase 1: A\n<!-- execution: parallel -->\n"
+CHAIN = "# Track\n\n## Phase 1: A\n"
+GATE = "- [ ] Task: Conductor - User Manual Verification 'A' (Protocol in workflow.md)\n"
+
+
+class Stage(Protocol):
+    """What an agent of a scenario may do to the run it is part of."""
+
+    def say(self, *events: EventData) -> None: ...
+
+
+Agents = Callable[[Stage], Script]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`words` are said one a time the run waits; `broken` names an artifact that cannot be written
+    until the run was resumed; `twice` has every attempt invoked twice at once."""
+
+    plan: str
+    agents: Agents
+    outcome: Outcome
+    units: dict[str, str]
+    files: dict[str, str] = field(default_factory=dict[str, str])
+    checks: tuple[str, ...] = ()
+    cap: int = 5 * DOLLAR
+    slice: int = DOLLAR
+    gates: str = "ask"
+    candidates: int = 1
+    words: tuple[EventData, ...] = ()
+    broken: str = ""
+    twice: bool = False
+
+
+def _letters(*names: str, **more: str) -> Agents:
+    """Agents that each write the file of their task."""
+    parts: dict[Key, tuple[Step, ...]] = {
+        name: write_and_submit({f"{name}.txt": f"{name}\n"}) for name in names
+    }
+    parts |= {name: write_and_submit({"shared.txt": text}) for name, text in more.items()}
+    return lambda _: Script.of(parts)
+
+
+def _tasks(*titles: str) -> str:
+    return "".join(f"- [ ] Task: {title}\n" for title in titles)
+
+
+def _conflict(_: Stage) -> Script:
+    return Script.of(
+        {
+            ("alpha", Purpose.WORK, None): write_and_submit({"shared.txt": "alpha\n"}),
+            ("beta", Purpose.WORK, None): write_and_submit({"shared.txt": "beta\n"}),
+            ("beta", Purpose.RESOLVE, None): write_and_submit({"shared.txt": "alpha\nbeta\n"}),
+        }
+    )
+
+
+def _candidates(_: Stage) -> Script:
+    return Script.of(
+        {
+            ("alpha", Purpose.CANDIDATE, 1): write_and_submit({"alpha.txt": "poor\n"}),
+            ("alpha", Purpose.CANDIDATE, 2): write_and_submit({"alpha.txt": "good\n"}),
+            ("alpha", Purpose.PICK, None): (submit("The second.", choice="B"),),
+        }
+    )
+
+
+def _repair(_: Stage) -> Script:
+    careless = {"beta.txt": "beta\n", "bad": "bad\n"}
+    mended = use("bash", command="rm bad")
+    return Script.of(
+        {
+            "alpha": write_and_submit({"alpha.txt": "alpha\n"}),
+            ("beta", Purpose.WORK, None): write_and_submit(careless),
+            ("beta", Purpose.REPAIR, None): (mended, submit("Took it out.")),
+            "gamma": write_and_submit({"gamma.txt": "gamma\n"}),
+        }
+    )
+
+
+def _blocked(_: Stage) -> Script:
+    return Script.of(
+        {
+            "alpha": write_and_submit({"alpha.txt": "alpha\n"}),
+            "beta": (submit("It needs a decision.", status="blocked"),),
+        }
+    )
+
+
+def _cancelling(stage: Stage) -> Script:
+    def cancel(_: Conversation) -> Turn:
+        stage.say(CancelRequested("a person"))
+        return Turn(calls=write_files({"beta.txt": "half\n"}).calls, delay_s=1.0)
+
+    return Script.of(
+        {
+            "alpha": write_and_submit({"alpha.txt": "alpha\n"}),
+            "beta": (cancel, submit("Too late.")),
+        }
+    )
+
+
+def _lost(_: Conversation) -> Turn:
+    raise LeaseLost("the process is gone")
+
+
+def _losing_dearly(_: Stage) -> Script:
+    """A call without an answer counts in full, which here leaves nothing for another try."""
+    return Script.of({"alpha": write_and_submit({"alpha.txt": "alpha\n"}), "beta": (_lost,)})
+
+
+def _losing(_: Stage) -> Script:
+    wrote = write_files({"alpha.txt": "half\n"})
+    return Script.of(
+        {
+            ("alpha", Purpose.WORK, 1): (wrote, _lost),
+            ("alpha", Purpose.WORK, 2): write_and_submit({"alpha.txt": "whole\n"}),
+            "beta": write_and_submit({"beta.txt": "beta\n"}),
+        }
+    )
+
+
+MERGED = {"1.1": "merged", "1.2": "merged"}
+SCENARIOS: dict[str, Scenario] = {
+    "parallel": Scenario(
+        PARALLEL + _tasks("alpha", "beta", "gamma"),
+        _letters("alpha", "beta", "gamma"),
+        Outcome.COMPLETED,
+        MERGED | {"1.3": "merged"},
+        checks=("test -e alpha.txt || test ! -e beta.txt",),
+    ),
+    "dependency": Scenario(
+        CHAIN + _tasks("alpha", "beta", "gamma"),
+        _blocked,
+        Outcome.INCOMPLETE,
+        {"1.1": "merged", "1.2": "failed", "1.3": "skipped"},
+    ),
+    "conflict": Scenario(
+        PARALLEL + _tasks("alpha", "beta"),
+        _conflict,
+        Outcome.COMPLETED,
+        MERGED,
+        files={"shared.txt": "nobody\n"},
+    ),
+    "candidates": Scenario(
+        CHAIN + _tasks("alpha"),
+        _candidates,
+        Outcome.COMPLETED,
+        {"1.1": "merged"},
+        candidates=2,
+    ),
+    "repair": Scenario(
+        PARALLEL + _tasks("alpha", "beta", "gamma"),
+        _repair,
+        Outcome.COMPLETED,
+        MERGED | {"1.3": "merged"},
+        checks=("test ! -e bad",),
+    ),
+    "gate": Scenario(
+        CHAIN + _tasks("alpha") + GATE + "## Phase 2: B\n" + _tasks("beta"),
+        _letters("alpha", "beta"),
+        Outcome.COMPLETED,
+        {"1.1": "merged", "1.2": "done", "2.1": "merged"},
+        words=(ApprovalDenied("1.2", "not yet"), ApprovalGranted("1.2")),
+    ),
+    "deferred gate": Scenario(
+        CHAIN + _tasks("alpha") + GATE + "## Phase 2: B\n" + _tasks("beta"),
+        _letters("alpha", "beta"),
+        Outcome.COMPLETED,
+        {"1.1": "merged", "1.2": "done", "2.1": "merged"},
+        gates="defer",
+        words=(ApprovalGranted("1.2"),),
+    ),
+    "budget": Scenario(
+        CHAIN + _tasks("alpha", "beta", "gamma"),
+        _losing_dearly,
+        Outcome.INCOMPLETE,
+        {"1.1": "merged", "1.2": "failed", "1.3": "skipped"},
+        cap=60_000,
+        slice=60_000,
+    ),
+    "cancel": Scenario(
+        CHAIN + _tasks("alpha", "beta"),
+        _cancelling,
+        Outcome.CANCELLED,
+        {"1.1": "merged", "1.2": "open"},
+    ),
+    "lost attempt": Scenario(CHAIN + _tasks("alpha", "beta"), _losing, Outcome.COMPLETED, MERGED),
+    "duplicate invocation": Scenario(
+        PARALLEL + _tasks("alpha", "beta"),
+        _letters("alpha", "beta"),
+        Outcome.COMPLETED,
+        MERGED,
+        twice=True,
+    ),
+    "crash and resume": Scenario(
+        CHAIN + _tasks("alpha", "beta"),
+        _letters("alpha", "beta"),
+        Outcome.COMPLETED,
+        MERGED,
+        broken="merges/1.json",
+    ),
+    "a plan that cannot run": Scenario(
+        CHAIN + _tasks("alpha") + "  <!-- depends: 9.9 -->\n",
+        _letters("alpha"),
+        Outcome.FAILED,
+        {},
+    ),
+}

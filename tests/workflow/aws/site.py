@@ -1,0 +1,169 @@
+"""Where a scenario is played: one repository, one request, one clock, and any stores."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pygit2
+
+from fanfold.adapters.local.scripted_model import ScriptedPrices, scripted
+from fanfold.bootstrap import local, open_project
+from fanfold.errors import FanfoldError
+from fanfold.run.events import CheckSpec, RunLimits, RunOptions
+from fanfold.steps.journal import Journal
+from fanfold.steps.request import Request, submit
+from tests.fakes.projects import PLAN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fanfold.ports import ArtifactStore
+    from fanfold.run.events import EventData
+    from fanfold.steps.wiring import Wiring
+    from tests.fakes.stores import Stores
+    from tests.workflow.aws.scenarios import Scenario
+
+RUN = "5ce7a10000"
+AUTHOR = ("Test", "test@localhost")
+
+
+class OutOfOrder(FanfoldError):
+    """The store of a scenario that refuses a key."""
+
+
+class BrokenStore:
+    """An artifact store that cannot write one key until it is mended."""
+
+    def __init__(self, store: ArtifactStore, broken: str) -> None:
+        self._store, self.broken = store, broken
+
+    def put(self, key: str, data: bytes) -> str:
+        if self.broken and key.endswith(self.broken):
+            raise OutOfOrder(f"cannot write {key}")
+        return self._store.put(key, data)
+
+    def get(self, key: str, sha256: str | None = None) -> bytes:
+        return self._store.get(key, sha256)
+
+    def exists(self, key: str) -> bool:
+        return self._store.exists(key)
+
+    def list(self, prefix: str) -> list[str]:
+        return self._store.list(prefix)
+
+    def delete(self, prefix: str) -> int:
+        return self._store.delete(prefix)
+
+
+@dataclass
+class Site:
+    """A submitted run of `scenario`; `say` lets a person speak."""
+
+    scenario: Scenario
+    wiring: Wiring
+    artifacts: BrokenStore
+
+    def journal(self) -> Journal:
+        journal = Journal(self.wiring.events, RUN)
+        journal.refresh()
+        return journal
+
+    def say(self, *events: EventData) -> None:
+        self.journal().append(*events, actor="person")
+
+    def mend(self) -> None:
+        self.artifacts.broken = ""
+
+
+def build(scenario: Scenario, root: Path, stores: Stores, engine: str) -> Site:
+    """Make the repository at `root`, and submit the run to `stores`."""
+    commit, tree = _repository(root, {PLAN: scenario.plan, **scenario.files})
+    project = open_project(root)
+    artifacts = BrokenStore(stores.artifacts(), scenario.broken)
+    wiring = replace(
+        local(project, sandbox=False, models=lambda _: _nobody(), prices=ScriptedPrices()),
+        events=stores.events(),
+        artifacts=artifacts,
+        lease=stores.lease(),
+        clock=stores.clock,
+    )
+    site = Site(scenario, wiring, artifacts)
+    script, lock = scenario.agents(site), threading.Lock()
+
+    def sleep(seconds: float) -> None:
+        with lock:
+            stores.clock.sleep(seconds)
+
+    site.wiring = replace(wiring, models=scripted(script, sleep))
+    request = _request(scenario, commit, tree, engine)
+    submit(site.wiring.events, artifacts, request, scenario.plan.encode())
+    return site
+
+
+def _nobody() -> Any:
+    raise AssertionError("no agent was given yet")
+
+
+def _request(scenario: Scenario, commit: str, tree: str, engine: str) -> Request:
+    return Request(
+        run_id=RUN,
+        project="demo",
+        plan_path=PLAN,
+        plan_sha256=hashlib.sha256(scenario.plan.encode()).hexdigest(),
+        base=commit,
+        base_tree=tree,
+        branch="main",
+        author=AUTHOR,
+        limits=RunLimits(cap=scenario.cap, slice=scenario.slice, backoff_s=0.0),
+        options=RunOptions(
+            engine=engine,
+            gates=scenario.gates,
+            candidates=scenario.candidates,
+            unit="task",
+            sandbox=False,
+        ),
+        checks=tuple(CheckSpec(command) for command in scenario.checks),
+        models={"": "scripted"},
+    )
+
+
+def _repository(root: Path, files: dict[str, str]) -> tuple[str, str]:
+    """One commit that has the same id wherever and whenever it is made."""
+    repo = pygit2.init_repository(str(root), initial_head="main")
+    for name, text in files.items():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+        repo.index.add(name)
+    repo.index.write()
+    tree = repo.index.write_tree()
+    who = pygit2.Signature(*AUTHOR, 1_700_000_000, 0)
+    commit = repo.create_commit("refs/heads/main", who, who, "base", tree, [])
+    return str(commit), str(tree)
+
+
+VARIES = frozenset(
+    {"placement", "engine", "holder", "duration_s", "duration_ms", "latency_ms", "event_id"}
+)
+
+
+def story(site: Site) -> dict[str, list[tuple[str, Any]]]:
+    """Every stream of the run as types and data, without what depends on place and time."""
+    store = site.wiring.events
+    return {
+        stream: [(e.event_type, _same(e.data)) for e in store.read(stream)]
+        for stream in sorted(store.streams("run/"))
+    }
+
+
+def _same(value: Any) -> Any:
+    value = msgspec.to_builtins(value)
+    if isinstance(value, dict):
+        return {k: _same(v) for k, v in value.items() if k not in VARIES}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, list):
+        return [_same(v) for v in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
