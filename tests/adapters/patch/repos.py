@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NULL = "0" * 40
+AUTHOR = ("-c", "user.name=T", "-c", "user.email=t@example.com")
 FILE, EXECUTABLE, LINK, GITLINK = 0o100644, 0o100755, 0o120000, 0o160000
 Content = bytes | tuple[int, bytes]
 
@@ -50,7 +51,7 @@ def git_diff(repo: pygit2.Repository, old: str, new: str, *options: str) -> byte
 
 def run(repo: pygit2.Repository, *args: str, data: bytes | None = None) -> bytes:
     done = subprocess.run(
-        ["git", "-C", repo.path, *args], input=data, capture_output=True, check=False
+        ["git", "-C", repo.path, *AUTHOR, *args], input=data, capture_output=True, check=False
     )
     if done.returncode not in (0, 1):
         raise AssertionError(done.stderr.decode())
