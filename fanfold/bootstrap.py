@@ -58,14 +58,14 @@ class Project:
         prepare_workspace_dir(self.root)
 
 
-def open_project(directory: Path) -> Project:
-    """The project that `directory` lies in.
+def open_project(directory: Path, *, unborn: bool = False) -> Project:
+    """The project that `directory` lies in; `unborn` allows a repository without a commit.
 
     Raises:
         InvalidRepository: not a repository, or one without a commit.
         InvalidSettings: a fanfold.toml that does not say what it must.
     """
-    repository = open_repository(directory)
+    repository = open_repository(directory, unborn=unborn)
     root = repository.root
     clock = SystemClock()
     folder = root / NAME

@@ -98,10 +98,6 @@ class LocalEngine:
             journal.refresh()
             return self._loop(journal)
 
-    def interrupt(self) -> None:
-        """Ask everything to stop cleanly; safe from any thread."""
-        self._stop.set()
-
     def _loop(self, journal: Journal) -> RunState:
         while True:
             step = advance(journal, self.wiring.lease)

@@ -142,14 +142,6 @@ class CloudUnavailable(CloudError):
     """
 
 
-class BudgetExceeded(FanfoldError):
-    """A call that the slice or the cap cannot pay for; nothing was sent."""
-
-
-class CommandTimeout(FanfoldError):
-    """A command in the sandbox outlived its time."""
-
-
 class ModelError(FanfoldError):
     """A model call that gave no usable reply."""
 

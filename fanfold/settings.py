@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FILE = "fanfold.toml"
 PREFIX = "FANFOLD_"
+PROVIDERS = ("anthropic", "scripted")
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 
@@ -89,14 +90,6 @@ class ContextRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deny: tuple[str, ...] = ()
 
 
-class Cloud(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the deployed supervisor lives."""
-
-    profile: str = ""
-    region: str = ""
-    stack: str = "fanfold"
-
-
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be configured."""
 
@@ -107,7 +100,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     network: Network = Network()
     context: ContextRules = ContextRules()
     roles: dict[str, dict[str, Any]] = {}
-    cloud: Cloud = Cloud()
 
     @property
     def cap(self) -> int | None:
@@ -198,7 +190,6 @@ def _sections() -> dict[str, type[msgspec.Struct]]:
         "model": Model,
         "network": Network,
         "context": ContextRules,
-        "cloud": Cloud,
     }
 
 
@@ -244,6 +235,10 @@ def _micros(field: str, value: float | str) -> int:
 
 def _check_amounts(settings: Settings) -> None:
     _ = settings.cap, settings.slice
+    if settings.model.provider not in PROVIDERS:
+        raise InvalidSettings(
+            f"{FILE}: model.provider {settings.model.provider!r} is none of {', '.join(PROVIDERS)}"
+        )
     limits = settings.limits
     for name in ("concurrency", "attempts", "steps", "minutes", "command_s"):
         if getattr(limits, name) <= 0:

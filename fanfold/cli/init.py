@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    project = project_of(args)
+    project = project_of(args, unborn=True)
     file = project.root / FILE
     exists = file.exists()
     proposal = propose(project.root)

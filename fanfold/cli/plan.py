@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    project = project_of(args)
+    project = project_of(args, unborn=True)
     views: list[dict[str, Any]] = []
     for path in plans_of(project, args):
         plan = read_plan(project, path)

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    project = project_of(args)
+    project = project_of(args, unborn=True)
     (path,) = find_plans(project, [args.track] if args.track else [])
     plan = read_plan(project, path)
     if not build(plan).units:

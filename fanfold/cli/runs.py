@@ -27,9 +27,9 @@ def add_run_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def project_of(args: argparse.Namespace) -> Project:
-    """The project that the command works on."""
-    return open_project(Path(args.directory or "."))
+def project_of(args: argparse.Namespace, *, unborn: bool = False) -> Project:
+    """The project that the command works on; `unborn` allows a repository without a commit."""
+    return open_project(Path(args.directory or "."), unborn=unborn)
 
 
 def run_names(project: Project) -> list[str]:

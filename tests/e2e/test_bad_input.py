@@ -207,3 +207,11 @@ def test_the_command_itself_says_one_line(tmp_path: Path) -> None:
         (str(program), "-C", str(tmp_path), *RUN), capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
+def test_a_plan_can_be_looked_at_before_the_first_commit(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / "plan.md").write_text(TASKS)
+    looked = fanfold(tmp_path, "plan", str(tmp_path / "plan.md"), "--json")
+    assert looked.code == 0, looked.err
+    assert [t["id"] for t in looked.json["tasks"]] == ["1.1", "1.2"]

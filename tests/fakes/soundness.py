@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 CARRIED = {UnitStatus.PATCHED, UnitStatus.MERGED}
-SETTLED_BY_PERSON = {UnitStatus.WAITING, UnitStatus.DONE}
 
 
 def assert_paid(state: RunState) -> None:

@@ -72,6 +72,7 @@ def test_the_environment_comes_on_top(tmp_path: Path) -> None:
         ("limits = 3\n", {}, "limits"),
         ("[checks]\nrun = 'make'\n", {}, "checks"),
         ("[model\n", {}, "line 1"),
+        ("[model]\nprovider = 'x'\n", {}, "model.provider"),
         ("", {"FANFOLD_LIMITS_STEPS": "many"}, "FANFOLD_LIMITS_STEPS"),
         ("", {"FANFOLD_CHECKS_RUN": "make test"}, "FANFOLD_CHECKS_RUN"),
     ],
@@ -90,7 +91,7 @@ def test_every_setting_can_come_from_the_environment(tmp_path: Path) -> None:
         if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
             continue
         for field in msgspec.structs.fields(kind):
-            if field.type in samples:
+            if field.type in samples and field.name != "provider":
                 key = f"FANFOLD_{section.name}_{field.name}".upper()
                 settings = _load(tmp_path, "", {key: samples[field.type]})
                 read = getattr(getattr(settings, section.name), field.name)

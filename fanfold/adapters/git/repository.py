@@ -176,8 +176,12 @@ class GitRepository:
         return snapshot_uncommitted(self.objects, self.root)
 
 
-def open_repository(path: str | Path, *, bare: bool = False) -> GitRepository:
-    """Open the repository that `path` lies in; `bare` allows one without a work tree.
+def open_repository(
+    path: str | Path, *, bare: bool = False, unborn: bool = False
+) -> GitRepository:
+    """Open the repository that `path` lies in.
+
+    `bare` allows one without a work tree, `unborn` one without a commit.
 
     Raises `InvalidRepository`, with the mend, unless a run can start from it.
     """
@@ -190,7 +194,7 @@ def open_repository(path: str | Path, *, bare: bool = False) -> GitRepository:
         raise InvalidRepository(_why_closed(place, "partialclone"))
     if handle.is_bare and not bare:
         raise InvalidRepository(f"{place!r} is a bare repository: run this in a clone with files")
-    if handle.head_is_unborn:
+    if handle.head_is_unborn and not unborn:
         raise InvalidRepository(
             f"{place!r} has no commit yet: make one with `git add -A && git commit`"
         )

@@ -10,8 +10,6 @@ from fanfold.run.placement import Placement, placement_of
 from fanfold.run.state import UnitState
 from tests.fakes.scripted_world import unit
 
-AWS = RunOptions(engine="aws")
-
 
 @pytest.mark.parametrize(
     ("engine", "role", "minutes", "escalated", "place"),
