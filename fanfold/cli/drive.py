@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from fanfold.bootstrap import holder, local
 from fanfold.cli.board import Board
 from fanfold.cli.live import ObservedEvents, shown
-from fanfold.cli.output import say, say_json
+from fanfold.cli.output import failure, say, say_json
 from fanfold.cli.status import describe
 from fanfold.engine import Interrupted, LocalEngine
 from fanfold.errors import FanfoldError
@@ -71,7 +71,7 @@ def drive(
     except KeyboardInterrupt:
         raise Interrupted(f"run {run_id} was stopped at once; {_how(run_id)}") from None
     except OSError as error:
-        _stopped(board.state, f"{error.filename or 'a file'}: {error.strerror or error}", error)
+        _stopped(board.state, failure(error), error)
     except FanfoldError as error:
         if error.exit_code != FanfoldError.exit_code:
             raise

@@ -179,8 +179,9 @@ def guarded(action: Callable[[], int], *, as_json: bool = False) -> int:
         _silence_stdout()
         return 0
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        problem, code = f"{place}{error.strerror or error}", 5
+        from fanfold.cli.output import failure
+
+        problem, code = failure(error), FanfoldError.exit_code
     sys.stderr.write(f"fanfold: {_one_line(problem)}\n")
     if as_json and code == FanfoldError.exit_code:
         from fanfold.cli.output import say_json

@@ -32,6 +32,12 @@ def say_bytes(data: bytes) -> None:
         raw.write(data)
 
 
+def failure(error: OSError) -> str:
+    """What the system refused, with its place where that is known."""
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}"
+
+
 def counted(number: int, one: str, many: str) -> str:
     """A number with its noun."""
     return f"{number:,} {one if number == 1 else many}"
