@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fanfold.cli.output import say, say_json
-from fanfold.cli.plans import plans_of, read_plan
+from fanfold.cli.plans import looked_at
 from fanfold.cli.pricing import price_line
 from fanfold.cli.run import add_choice, add_shape
-from fanfold.cli.runs import project_of
 from fanfold.cli.selection import graph_of
 from fanfold.plan.view import plan_json, plan_text
 
@@ -31,16 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    project = project_of(args, unborn=True)
+    settings, plans = looked_at(args)
     views: list[dict[str, Any]] = []
-    for path in plans_of(project, args):
-        plan = read_plan(project, path)
+    for plan in plans:
         graph = graph_of(plan, args)
         if args.json:
             views.append(plan_json(plan, graph))
         else:
             say(plan_text(plan, graph))
-            say(price_line(project, graph, args))
+            say(price_line(settings, graph, args))
     if args.json:
         say_json(views[0] if len(views) == 1 else {"schema": "fanfold.plans/1", "plans": views})
     return 0

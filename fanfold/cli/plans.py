@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fanfold.errors import InvalidPlan, UserError
+from fanfold.bootstrap import open_project
+from fanfold.errors import InvalidPlan, InvalidRepository, UserError
 from fanfold.plan import formats, tracks
+from fanfold.settings import load
 
 if TYPE_CHECKING:
     import argparse
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
 
     from fanfold.bootstrap import Project
     from fanfold.plan.model import Plan
+    from fanfold.settings import Settings
+
+
+class OutsidePlan(InvalidPlan):
+    """A plan that lies in no place a run could write it back to."""
 
 
 def plans_of(project: Project, args: argparse.Namespace) -> list[str]:
@@ -48,9 +55,26 @@ def known_tracks(project: Project) -> tuple[tracks.Track, ...]:
     def read(path: str) -> bytes:
         return (project.root / path).read_bytes()
 
-    folder = project.root / "conductor"
-    files = (p for p in folder.rglob("*.*") if p.is_file())
+    folders = (project.root / name for name in tracks.FOLDERS)
+    files = (p for folder in folders for p in folder.rglob("*.*") if p.is_file())
     return tracks.find([p.relative_to(project.root).as_posix() for p in files], read)
+
+
+def looked_at(args: argparse.Namespace) -> tuple[Settings, list[Plan]]:
+    """The plans that a command only looks at, and the settings that price them.
+
+    Named plans may lie anywhere, also where no repository is.
+    """
+    start = Path(args.directory or ".")
+    try:
+        project = open_project(start, unborn=True)
+    except InvalidRepository:
+        if not args.plan:
+            raise
+        return load(start), [_read(start / name, name) for name in args.plan]
+    if not args.plan:
+        return project.settings, [read_plan(project, p) for p in find_plans(project, args.track)]
+    return project.settings, [_look(project, start, name) for name in args.plan]
 
 
 def read_plan(project: Project, path: str) -> Plan:
@@ -59,15 +83,26 @@ def read_plan(project: Project, path: str) -> Plan:
     Raises:
         InvalidPlan: missing, unreadable, or not a plan.
     """
+    return _read(project.root / path, path)
+
+
+def _look(project: Project, start: Path, name: str) -> Plan:
     try:
-        data = (project.root / path).read_bytes()
+        return read_plan(project, _inside(project, start, name))
+    except OutsidePlan:
+        return _read(start / name, name)
+
+
+def _read(file: Path, shown: str) -> Plan:
+    try:
+        data = file.read_bytes()
     except FileNotFoundError:
-        raise InvalidPlan(path, 0, "no such file") from None
+        raise InvalidPlan(shown, 0, "no such file") from None
     except IsADirectoryError:
-        raise InvalidPlan(path, 0, "is a folder; name its plan.md") from None
+        raise InvalidPlan(shown, 0, "is a folder; name its plan.md") from None
     except OSError as error:
-        raise InvalidPlan(path, 0, f"cannot be read: {error.strerror}") from None
-    return formats.parse(data, path)
+        raise InvalidPlan(shown, 0, f"cannot be read: {error.strerror}") from None
+    return formats.parse(data, shown)
 
 
 def _inside(project: Project, start: Path, name: str) -> str:
@@ -78,7 +113,8 @@ def _inside(project: Project, start: Path, name: str) -> str:
     try:
         relative = path.relative_to(project.root.resolve())
     except ValueError:
-        raise InvalidPlan(name, 0, f"is not inside the repository {str(project.root)!r}") from None
+        problem = f"is not inside the repository {str(project.root)!r}"
+        raise OutsidePlan(name, 0, problem) from None
     return relative.as_posix()
 
 

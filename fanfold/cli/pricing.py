@@ -13,38 +13,38 @@ from fanfold.run.estimate import estimate
 if TYPE_CHECKING:
     import argparse
 
-    from fanfold.bootstrap import Project
     from fanfold.plan.model import Graph
     from fanfold.run.estimate import Estimate
+    from fanfold.settings import Settings
 
 
-def estimate_of(project: Project, graph: Graph, args: argparse.Namespace) -> Estimate:
+def estimate_of(settings: Settings, graph: Graph, args: argparse.Namespace) -> Estimate:
     """The estimate for the graph's work with the model and concurrency that are asked for.
 
     Raises:
         UnpricedModel: the model has no known price.
     """
-    model = args.model or project.settings.model.name
-    prices = prices_of(project.settings)
+    model = args.model or settings.model.name
+    prices = prices_of(settings)
     work = [u.id for u in graph.units if u.kind.value == "work"]
     whole = estimate(
         graph.waves,
         work,
-        concurrency=args.concurrency or project.settings.limits.concurrency,
+        concurrency=args.concurrency or settings.limits.concurrency,
         cost=lambda usage: prices.cost(model, usage),
     )
     return whole if args.candidates == 1 else whole.times(args.candidates)
 
 
-def price_line(project: Project, graph: Graph, args: argparse.Namespace) -> str:
+def price_line(settings: Settings, graph: Graph, args: argparse.Namespace) -> str:
     """The estimate in a line for a person."""
     try:
-        expected = estimate_of(project, graph, args)
+        expected = estimate_of(settings, graph, args)
     except UnpricedModel as error:
         return f"price: unknown ({error})"
     cost = expected.dollars
     return (
-        f"price with {args.model or project.settings.model.name}: about {about(cost.likely)} "
+        f"price with {args.model or settings.model.name}: about {about(cost.likely)} "
         f"({about(cost.low)} to {about(cost.high)}) for "
         f"{counted(expected.attempts, 'attempt', 'attempts')}; "
         f"conflicts, red checks and retries raise it, the cap bounds it"
