@@ -25,7 +25,7 @@ def ask_for_cap(project: Project, graph: Graph, args: argparse.Namespace) -> int
     """
     if not sys.stdin.isatty() or not sys.stderr.isatty():
         raise UserError("no cap: pass --budget USD, or set limits.run_usd in fanfold.toml")
-    expected = estimate_of(project, graph, args)
+    expected = estimate_of(project.settings, graph, args)
     cost, minutes = expected.dollars, expected.minutes.likely
     tell(
         f"about {about(cost.likely)} ({about(cost.low)} to {about(cost.high)}), "

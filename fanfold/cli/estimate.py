@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fanfold.cli.output import say, say_json, table
-from fanfold.cli.plans import plans_of, read_plan
+from fanfold.cli.plans import looked_at
 from fanfold.cli.pricing import estimate_of
 from fanfold.cli.run import add_choice, add_shape
-from fanfold.cli.runs import project_of
 from fanfold.cli.selection import graph_of
 from fanfold.run.money import dollars
 
@@ -33,12 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    project = project_of(args, unborn=True)
+    settings, plans = looked_at(args)
     views: list[dict[str, Any]] = []
-    for path in plans_of(project, args):
-        plan = read_plan(project, path)
+    for plan in plans:
         graph = graph_of(plan, args)
-        expected = estimate_of(project, graph, args)
+        expected = estimate_of(settings, graph, args)
         width = max((len(wave) for wave in graph.waves), default=0)
         view = _view(plan.path, expected, advice(expected, width))
         views.append(view)

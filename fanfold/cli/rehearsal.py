@@ -30,7 +30,7 @@ def rehearse(project: Project, plan: Plan, graph: Graph, args: argparse.Namespac
         say_json(plan_json(plan, graph))
         return 0
     say(plan_text(plan, graph))
-    say(price_line(project, graph, args))
+    say(price_line(project.settings, graph, args))
     say(_terms(request, cap))
     say("dry run: nothing was written or spent")
     return 0

@@ -27,6 +27,7 @@ _PLAN = "plan.md"
 _METADATA = "metadata.json"
 _LIST = "tracks.md"
 _FOLDER = "conductor"
+FOLDERS = (_FOLDER, "specs", ".kiro/specs", "openspec/changes")
 _TRACK = re.compile(
     r"""(?:^|/)(?:conductor/(?:[^/]+/)+plan\.md | specs/[^/]+/tasks\.md
     | openspec/changes/(?:archive/)?[^/]+/tasks\.md)$""",

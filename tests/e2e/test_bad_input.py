@@ -215,3 +215,16 @@ def test_a_plan_can_be_looked_at_before_the_first_commit(tmp_path: Path) -> None
     looked = fanfold(tmp_path, "plan", str(tmp_path / "plan.md"), "--json")
     assert looked.code == 0, looked.err
     assert [t["id"] for t in looked.json["tasks"]] == ["1.1", "1.2"]
+
+
+def test_a_plan_can_be_looked_at_where_no_repository_is(tmp_path: Path) -> None:
+    (tmp_path / "plan.md").write_text(TASKS)
+    looked = fanfold(tmp_path, "plan", str(tmp_path / "plan.md"), "--json")
+    assert looked.code == 0, looked.err
+    assert looked.json["plan"] == str(tmp_path / "plan.md")
+    assert fanfold(tmp_path, "estimate", "plan.md", "--json").json["attempts"] == 1
+
+
+def test_a_plan_of_elsewhere_can_be_looked_at(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "plan.md").write_text(TASKS)
+    assert fanfold(root, "plan", str(tmp_path / "plan.md"), "--json").code == 0
