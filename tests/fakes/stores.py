@@ -54,8 +54,7 @@ def local(folder: Path) -> Generator[Stores]:
 @contextmanager
 def moto(_: Path) -> Generator[Stores]:
     clock = ManualClock()
-    with account() as opened:
-        clients = opened.clients
+    with account() as clients:
         events = Table(clients.dynamodb, EVENTS)
         artifacts = S3ArtifactStore(clients.s3, BUCKET)
         yield Stores(

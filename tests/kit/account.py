@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from moto import mock_aws
 
@@ -20,20 +20,14 @@ REGION = "us-east-1"
 EVENTS, PROJECTIONS, COORDINATION, BUCKET = "events", "projections", "coordination", "artifacts"
 
 
-class Account(NamedTuple):
-    """Clients of the account; the names in it are this module's."""
-
-    clients: Clients
-
-
 @contextmanager
-def account() -> Generator[Account]:
-    """A fresh account."""
+def account() -> Generator[Clients]:
+    """A fresh account; the names in it are this module's."""
     with mock_aws(), one_at_a_time(), whole_objects():
         clients = shared_clients()
         _create_tables(clients)
         clients.s3.create_bucket(Bucket=BUCKET)
-        yield Account(clients)
+        yield clients
 
 
 @cache

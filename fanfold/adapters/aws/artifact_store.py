@@ -6,14 +6,13 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import (
-    ClientError,
-    FlexibleChecksumError,
-    HTTPClientError,
-    IncompleteReadError,
+from fanfold.adapters.aws.failures import (
+    BROKEN_OFF,
+    FAILURES,
+    code_of,
+    explained,
+    translated,
 )
-
-from fanfold.adapters.aws.failures import FAILURES, code_of, explained, status_of, translated
 from fanfold.adapters.envelopes import belongs_to_log
 from fanfold.adapters.keys import check_key
 from fanfold.errors import ArtifactCorrupt, ArtifactMissing, CloudError, FanfoldError
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 READS = 3
 _BATCH = 1000
-_CUT_SHORT = (HTTPClientError, IncompleteReadError, FlexibleChecksumError)
 
 
 class S3ArtifactStore:
@@ -46,6 +44,7 @@ class S3ArtifactStore:
                 Bucket=self._bucket,
                 Key=key,
                 Body=data,
+                ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
             )
         return digest.hexdigest()
@@ -62,8 +61,8 @@ class S3ArtifactStore:
         check_key(key)
         try:
             self._client.head_object(Bucket=self._bucket, Key=key)
-        except ClientError as error:
-            if status_of(error) == 404:
+        except FAILURES as error:
+            if code_of(error) == "404":
                 return False
             raise explained(f"look for artifact {key!r}", error) from error
         return True
@@ -93,7 +92,7 @@ class S3ArtifactStore:
             except FAILURES as error:
                 if code_of(error) == "NoSuchKey":
                     raise ArtifactMissing(f"no artifact {key!r} in {self._bucket!r}") from None
-                if not (isinstance(error, _CUT_SHORT) and reads_left):
+                if not (isinstance(error, BROKEN_OFF) and reads_left):
                     raise explained(f"read artifact {key!r}", error) from error
         raise AssertionError
 

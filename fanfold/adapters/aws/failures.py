@@ -5,7 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+)
 
 from fanfold.errors import CloudError, CloudUnavailable
 
@@ -14,6 +21,7 @@ if TYPE_CHECKING:
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
 FAILURES = (BotoCoreError, ClientError)
+BROKEN_OFF = (ConnectionError, FlexibleChecksumError, HTTPClientError, IncompleteReadError)
 
 _SIGN_IN = "sign in again, for example with `aws sso login`"
 _MENDS = {
@@ -60,7 +68,7 @@ def explained(action: str, error: BotoCoreError | ClientError) -> CloudError:
         said = f"{error.response.get('Error', {}).get('Message', '')} ({code})".strip()
         unavailable = code in _TRY_AGAIN or status_of(error) >= 500
     else:
-        unavailable = isinstance(error, HTTPClientError)
+        unavailable = isinstance(error, BROKEN_OFF)
     mend = _MENDS.get(code)
     line = " ".join(f"cannot {action}: {said}".split()) + (f"; {mend}" if mend else "")
     return (CloudUnavailable if unavailable else CloudError)(line, code)
