@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fanfold.run.money import from_dollars
 from tests.fakes.projects import fanfold
-from tests.fakes.tracks import OPEN_TRACK, PROGRAM, letters, letters_repository, play
+from tests.fakes.tracks import OPEN_TRACK, command, letters, letters_repository, play
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +29,7 @@ def typed(root: Path, words: tuple[str, ...], line: str) -> tuple[int, str]:
     """Exit code and what a terminal shows when `line` is typed into it."""
     terminal, inside = pty.openpty()
     process = subprocess.Popen(
-        (sys.executable, "-c", PROGRAM, "-C", str(root), *words),
+        command(root, *words),
         stdin=inside,
         stdout=inside,
         stderr=inside,

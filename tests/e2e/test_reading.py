@@ -10,7 +10,7 @@ import pytest
 
 from fanfold.run.money import from_dollars
 from tests.fakes.projects import fanfold, git
-from tests.fakes.tracks import OPEN_TRACK, letters, letters_repository, play, start
+from tests.fakes.tracks import OPEN_TRACK, command, letters, letters_repository, play, start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,19 +73,9 @@ def test_a_patch_is_shown_byte_by_byte(
     play(monkeypatch, tmp_path, {"task": "*", "turns": [{"calls": work}, {"calls": done}]})
     assert fanfold(root, *RUN, "--only", "1.1").code == 0
     for words in (("show", "", "1.1"), ("show",)):
-        process = subprocess.Popen(
-            start(root, *words, "--patch").args, stdout=subprocess.PIPE, cwd=root
-        )
-        patch, _ = process.communicate()
-        assert b"+th\xe9\n" in patch
-        done_ = subprocess.run(
-            ("git", "apply", "--check", "-"),
-            cwd=root,
-            input=patch,
-            capture_output=True,
-            check=False,
-        )
-        assert (done_.returncode, done_.stderr) == (0, b"")
+        shown = subprocess.run(command(root, *words, "--patch"), capture_output=True, check=True)
+        assert b"+th\xe9\n" in shown.stdout
+        git(root, "apply", "--check", "-", data=shown.stdout)
 
 
 def test_show_tells_of_the_run_and_of_its_attempts(root: Path, ran: Any) -> None:

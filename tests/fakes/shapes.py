@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 MONEY = re.compile(r"\d+\.\d{2,6}")
 OBJECT_ID = re.compile(r"[0-9a-f]{40}")
@@ -27,16 +27,18 @@ def assert_shape(value: Any, shape: Shape, place: str = "$") -> None:
     elif isinstance(shape, type):
         assert type(value) is shape, f"{place}: {value!r} is no {shape.__name__}"
     elif isinstance(shape, re.Pattern):
+        pattern = cast("re.Pattern[str]", shape)
         assert isinstance(value, str), f"{place}: {value!r}"
-        assert shape.fullmatch(value), f"{place}: {value!r} is not {shape.pattern}"
+        assert pattern.fullmatch(value), f"{place}: {value!r} is not {pattern.pattern}"
     elif isinstance(shape, list):
         assert isinstance(value, list), f"{place}: {value!r}"
-        for index, item in enumerate(value):
+        for index, item in enumerate(cast("list[Any]", value)):
             assert_shape(item, shape[0], f"{place}[{index}]")
     elif isinstance(shape, dict):
         assert isinstance(value, dict), f"{place}: {value!r}"
-        assert value.keys() == shape.keys(), f"{place}: {value.keys() ^ shape.keys()}"
-        for key, item in value.items():
+        found = cast("dict[str, Any]", value)
+        assert found.keys() == shape.keys(), f"{place}: {found.keys() ^ shape.keys()}"
+        for key, item in found.items():
             assert_shape(item, shape[key], f"{place}.{key}")
     else:
         assert value == shape, f"{place}: {value!r} is not {shape!r}"

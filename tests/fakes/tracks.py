@@ -76,10 +76,15 @@ def letters_repository(root: Path, plan: str = TRACK) -> Path:
     return root
 
 
+def command(root: Path, *words: str) -> tuple[str, ...]:
+    """What starts the command line in a process of its own."""
+    return (sys.executable, "-c", PROGRAM, "-C", str(root), *words)
+
+
 def start(root: Path, *words: str, **options: Any) -> subprocess.Popen[str]:
     """The command line in a process of its own, its output in pipes."""
     return subprocess.Popen(
-        (sys.executable, "-c", PROGRAM, "-C", str(root), *words),
+        command(root, *words),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
