@@ -213,7 +213,28 @@ class Finding(msgspec.Struct, frozen=True):
 
 class SecretScanner(Protocol):
     def find(self, text: str) -> list[Finding]: ...
-    def redact(self, text: str) -> str: ...  # secrets replaced by «redacted:kind»
+    def redact(self, text: str) -> str: ...  # «redacted:kind», line for line
+
+
+class Slots(Protocol):
+    """How many runs execute at once. A claim without an execution expires."""
+
+    def claim(self, run: str, ttl_s: float) -> int | None: ...  # None: all are taken
+    def hold(self, run: str, execution: str) -> None: ...  # LeaseLost
+    # with `execution`, only while that one holds it; whether one came free
+    def release(self, run: str, execution: str | None = None) -> bool: ...
+
+
+class Executions(Protocol):
+    """Executions of the state machine: one a generation of a run."""
+
+    def start(self, run_id: str, generation: int) -> str:
+        """Start it, unless that was done before; gives its name in the cloud either way."""
+        ...
+
+    def is_over(self, execution: str) -> bool: ...
+    def events(self, execution: str) -> int: ...  # how long its history is by now
+    def go_on(self, token: str) -> bool: ...  # False: nothing waits for this token any more
 
 
 class Progress(Protocol):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fanfold.agent.exits import ModelShut, Stop
 from fanfold.agent.loop import Loop
 from fanfold.agent.purse import Purse
+from fanfold.agent.redaction import redacted
 from fanfold.agent.roles import load_role
 from fanfold.agent.strings import encodable
 from fanfold.agent.timing import Timing
@@ -36,6 +37,7 @@ def run_attempt(context: Context, desk: Desk, role: Role | None = None) -> Repor
     loop: Loop | None = None
     exit_, detail = Exit.CRASHED, ""
     try:
+        context = redacted(context, desk.secrets.redact)
         loop = Loop(context, role or load_role(context.role), desk, timing, purse)
         loop.run()
     except Stop as stop:

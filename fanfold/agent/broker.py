@@ -109,10 +109,11 @@ class Broker:
     def _perform(self, judged: _Judged) -> Outcome:
         started = self._clock.monotonic()
         result = self._run(judged) if judged.allowed else Result(f"Not run: {judged.why}", ok=False)
+        result = msgspec.structs.replace(result, text=self._bench.redact(result.text))
         event = ToolCalled(
-            name=judged.call.name,
+            name=self._bench.redact(judged.call.name),
             allowed=judged.allowed,
-            why=judged.why,
+            why=self._bench.redact(judged.why),
             arguments=_fingerprint(judged.call),
             result=result.digest,
             ok=result.ok,

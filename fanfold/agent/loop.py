@@ -219,6 +219,7 @@ def _bench(context: Context, desk: Desk) -> Bench:
         denied=(*context.context_deny, ".git/**"),
         choices=[c.attempt for c in context.candidates] if context.purpose is Purpose.PICK else (),
         check=desk.check,
+        redact=desk.secrets.redact,
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 from fanfold.agent.attempt import run_attempt
 from fanfold.agent.desk import Desk
 from fanfold.agent.log import AttemptLog
+from fanfold.agent.redaction import redacted
 from fanfold.errors import InvalidPatch, LeaseHeld, LeaseLost, StreamConflict
 from fanfold.patch.read import read_patch
 from fanfold.run.artifacts import attempt_file
@@ -49,11 +50,14 @@ def attempt(
     wiring: Wiring,
     holder: str,
     stopping: Callable[[], bool],
+    *,
+    escalate_after_s: float | None = None,
 ) -> None:
     """Run one attempt to its end, unless somebody else has claimed it already.
 
-    `state` is the run's as of its dispatch. `stopping` turns true when this process must end. What
-    it leaves is in its stream and its artifacts; nothing is handed back.
+    `state` is the run's as of its dispatch. `stopping` turns true when this process must end, after
+    `escalate_after_s` seconds this place does, and another one goes on. What it leaves is in its
+    stream and its artifacts; nothing is handed back.
     """
     run_id = state.run_id
     name, owner = lease_of(run_id, dispatched.attempt), f"{holder}:{dispatched.attempt}"
@@ -67,7 +71,7 @@ def attempt(
             return
         log.append(AttemptClaimed(epoch, dispatched.generation, holder))
         _Attempt(state, dispatched, wiring, log, epoch).run(
-            Claim(state, dispatched, wiring, owner, stopping)
+            Claim(state, dispatched, wiring, owner, stopping), escalate_after_s
         )
     except (StreamConflict, LeaseLost):
         return
@@ -140,9 +144,10 @@ class _Attempt:
         self.log, self.epoch = log, epoch
         self.lines: list[dict[str, Any]] = []
 
-    def run(self, claim: Claim) -> None:
+    def run(self, claim: Claim, escalate_after_s: float | None) -> None:
         context = build_context(self.state, self.dispatched, self.wiring)
-        self._put("context.json", msgspec.json.encode(context))
+        told = redacted(context, self.wiring.secrets.redact)
+        self._put("context.json", msgspec.json.encode(told))
         workspace = self.wiring.workspaces.open(
             context.continues_tree or context.base_tree,
             shell=context.shell,
@@ -161,6 +166,7 @@ class _Attempt:
                     keep_going=claim,
                     transcript=self.lines.append,
                     check=self._unit_checks(workspace) if context.shell else None,
+                    escalate_after_s=escalate_after_s,
                 ),
             )
         finally:

@@ -27,11 +27,11 @@ class Secrets:
         return found
 
     def redact(self, text: str) -> str:
-        """The text with «redacted:kind» for each secret; line breaks within one are lost."""
+        """The text with «redacted:kind» for each secret, line for line."""
         parts: list[str] = []
         at = 0
         for start, end, kind in _spans(text):
-            parts += (text[at:start], f"«redacted:{kind}»")
+            parts += (text[at:start], f"«redacted:{kind}»", "\n" * text.count("\n", start, end))
             at = end
         return "".join((*parts, text[at:])) if parts else text
 

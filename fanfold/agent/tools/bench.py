@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fanfold.agent.redaction import MARK
 from fanfold.agent.tools.base import ToolFailure
 from fanfold.agent.tools.spill import PREFIX, Spill
 from fanfold.errors import WorkspaceError
@@ -31,7 +32,10 @@ class Submission(msgspec.Struct, frozen=True):
 
 
 class Bench:
-    """What tools work on. `denied` are globs that nobody may read."""
+    """What tools work on. `denied` are globs that nobody may read.
+
+    `read` gives files as they are, for changing them; what is told of them goes through `redact`.
+    """
 
     def __init__(
         self,
@@ -42,9 +46,11 @@ class Bench:
         denied: Sequence[str] = (),
         choices: Sequence[str] = (),
         check: Check | None = None,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self.workspace, self.command_s, self.max_file_bytes = workspace, command_s, max_file_bytes
-        self.spill = Spill()
+        self.redact = redact
+        self.spill = Spill(redact)
         self.edit_failures: dict[str, int] = {}
         self.submission: Submission | None = None
         self.choices = tuple(choices)
@@ -96,6 +102,10 @@ class Bench:
             return False
         return True
 
+    def told(self, path: str) -> str:
+        """A text file as the model may see it, line for line; raises as `read` does."""
+        return self.redact(shown(self.read(path)))
+
 
 def shown(text: str) -> str:
     """`text` with bytes that are not UTF-8 made visible as U+FFFD, fit for JSON."""
@@ -109,3 +119,12 @@ def checked(text: str, name: str) -> str:
     except UnicodeEncodeError as error:
         raise ToolFailure(f"{name} holds a lone surrogate at position {error.start}") from error
     return text
+
+
+def must_know(file: str, text: str, name: str) -> None:
+    """Raises `ToolFailure` where `text` has the mark of a secret that `file` really holds."""
+    if MARK in text and MARK not in file:
+        raise ToolFailure(
+            f"{name} holds {MARK}…, which stands for a secret that you cannot see: leave such lines"
+            " as they are, and edit those around them"
+        )

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from fanfold.agent.paths import normal
 from fanfold.agent.tools.base import Operation, Result, Tool, ToolFailure
-from fanfold.agent.tools.bench import checked
+from fanfold.agent.tools.bench import checked, must_know, shown
 from fanfold.agent.tools.ladder import NoMatch, edit
 from fanfold.agent.tools.read import lines_of, numbered
 
@@ -37,10 +37,13 @@ def run(bench: Bench, arguments: EditArguments) -> Result:
     if old == new:
         raise ToolFailure("old_string and new_string are the same; nothing to do")
     text = bench.read(path)
+    must_know(text, old, "old_string")
+    must_know(text, new, "new_string")
     try:
         edited = edit(text, old, new, replace_all=arguments.replace_all)
     except NoMatch as miss:
-        raise ToolFailure(_failure(bench, path, text, arguments, miss)) from miss
+        told = bench.redact(shown(text))
+        raise ToolFailure(_failure(bench, path, told, arguments, miss)) from miss
     if edited.text == text:
         raise ToolFailure(f"{path} would not change: the edit is already applied")
     bench.write(path, edited.text)

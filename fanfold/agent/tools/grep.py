@@ -52,14 +52,18 @@ def _candidates(bench: Bench, arguments: GrepArguments) -> list[str]:
 
 
 def _matches(bench: Bench, pattern: Pattern, paths: list[str]) -> Iterator[str]:
+    """A line must match as it is told, too: the pattern could ask for a secret otherwise."""
     for path in paths:
         try:
             text = shown(bench.read(path))
         except (ToolFailure, WorkspaceError):
             continue
-        for number, line in enumerate(text.split("\n"), 1):
+        found = [n for n, line in enumerate(text.split("\n")) if pattern.found_in(line)]
+        told = bench.redact(text).split("\n") if found else []
+        for number in found:
+            line = told[number]
             if pattern.found_in(line):
-                yield f"{path}:{number}:{line.rstrip(chr(13))[:LINE_LIMIT]}"
+                yield f"{path}:{number + 1}:{line.rstrip(chr(13))[:LINE_LIMIT]}"
 
 
 TOOL = Tool(

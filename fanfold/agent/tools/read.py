@@ -9,7 +9,6 @@ from msgspec import UNSET, Meta, UnsetType
 
 from fanfold.agent.paths import normal
 from fanfold.agent.tools.base import Operation, Result, Tool, ToolFailure
-from fanfold.agent.tools.bench import shown
 
 if TYPE_CHECKING:
     from fanfold.agent.tools.bench import Bench
@@ -28,7 +27,7 @@ class ReadArguments(msgspec.Struct, frozen=True):
 
 def run(bench: Bench, arguments: ReadArguments) -> Result:
     path = normal(arguments.file_path)
-    lines = lines_of(bench.read(path))
+    lines = lines_of(bench.told(path))
     if not lines:
         return Result(f"{path} is empty.", read=(path,))
     first, last = _range(arguments, len(lines))
@@ -37,7 +36,7 @@ def run(bench: Bench, arguments: ReadArguments) -> Result:
 
 def lines_of(text: str) -> list[str]:
     """Lines as they are numbered and shown: without their ends, none after the last one."""
-    return shown(text).removesuffix("\n").split("\n") if text else []
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _range(arguments: ReadArguments, count: int) -> tuple[int, int]:

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 HEAD = TAIL = 5_000
 PREFIX = ".fanfold/output/"
 KEEP = 2_000_000
 
 
 class Spill:
-    """Texts too long for the conversation, kept in memory and never part of the tree."""
+    """Texts too long for the conversation, kept in memory and never part of the tree.
 
-    def __init__(self) -> None:
+    `redact` goes over each of them before it is kept or cut.
+    """
+
+    def __init__(self, redact: Callable[[str], str] = str) -> None:
         self._texts: dict[str, str] = {}
+        self._redact = redact
 
     def put(self, name: str, text: str) -> str:
         """Keeps `text` (its first 2,000,000 characters) and gives its path."""
         path = PREFIX + name
-        self._texts[path] = text[:KEEP]
+        self._texts[path] = self._redact(text)[:KEEP]
         return path
 
     def shorten(self, text: str) -> str:
         """`text`, or head and tail of it with what was left out and where the whole is."""
+        text = self._redact(text)
         if len(text) <= HEAD + TAIL:
             return text
         path = self.put(f"{len(self._texts) + 1}.txt", text)

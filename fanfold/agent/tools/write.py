@@ -8,8 +8,9 @@ import msgspec
 from msgspec import Meta
 
 from fanfold.agent.paths import normal
+from fanfold.agent.redaction import MARK
 from fanfold.agent.tools.base import Operation, Result, Tool
-from fanfold.agent.tools.bench import checked
+from fanfold.agent.tools.bench import checked, must_know
 
 if TYPE_CHECKING:
     from fanfold.agent.tools.bench import Bench
@@ -23,6 +24,8 @@ class WriteArguments(msgspec.Struct, frozen=True):
 def run(bench: Bench, arguments: WriteArguments) -> Result:
     path, content = normal(arguments.file_path), checked(arguments.content, "content")
     known = bench.exists(path)
+    if known and MARK in content:
+        must_know(bench.read(path), content, "content")
     if known and bench.workspace.read(path) == content.encode():
         return Result(f"{path} already has exactly this content.")
     bench.write(path, content)

@@ -1,0 +1,35 @@
+"""Secrets taken out of what an attempt is told, before it is cut, kept or sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fanfold.agent.strings import map_strings
+from fanfold.run.attempt import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MARK = "«redacted:"
+_TEXTS = (
+    "plan_title",
+    "outline",
+    "spec",
+    "instructions",
+    "constraints",
+    "hint",
+    "tasks",
+    "predecessors",
+    "conflicts",
+    "candidates",
+    "failed_checks",
+)
+
+
+def redacted(context: Context, redact: Callable[[str], str]) -> Context:
+    """The same bundle with its texts redacted; names, rules and limits stay as they are."""
+    plain = msgspec.to_builtins(context)
+    plain |= {name: map_strings(plain[name], redact) for name in _TEXTS}
+    return msgspec.convert(plain, Context)
