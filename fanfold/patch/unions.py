@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from fanfold.patch.chunks import Clash, Lines
 
+MAX_LINES, MAX_REWRITTEN = 300, 10
 IMPORT = re.compile(
     rb"\s*(?:import\s|from\s+\S+\s+import\s|#\s*include\s|using\s|use\s|require\b|export\s.*\sfrom\s"
     rb"|(?:const|let|var)\s.*=\s*require\(|@import\s)"
@@ -100,7 +101,7 @@ def definitions(clash: Clash, _path: str) -> Lines | None:
     ours, theirs = _trimmed(clash.ours), _trimmed(clash.theirs)
     gap = max(_blanks_at_start(clash.ours), _blanks_at_start(clash.theirs))
     tail = max(_blanks_at_start(clash.ours[::-1]), _blanks_at_start(clash.theirs[::-1]))
-    between = [b"\n"] * max(gap, tail, 0)
+    between = [b"\n"] * max(gap, tail)
     return [*[b"\n"] * gap, *ours, *between, *theirs, *[b"\n"] * tail]
 
 
@@ -131,7 +132,11 @@ def _united(
 ) -> Lines | None:
     """Ours, without what theirs removed, with what theirs added; sorted where the block is."""
     base, ours, theirs = clash.base, list(clash.ours), list(clash.theirs)
-    for line in [line for line in base if line.strip() and line not in (*ours, *theirs)]:
+    kept = {*ours, *theirs}
+    rewritten = [line for line in base if line.strip() and line not in kept]
+    if max(map(len, (base, ours, theirs))) > MAX_LINES or len(rewritten) > MAX_REWRITTEN:
+        return None
+    for line in rewritten:
         pair = same_line and _changed_by_both(line, clash, same_line)
         if not pair:
             return None
@@ -146,15 +151,13 @@ def _united(
 
 
 def _placed(out: Lines, added: Lines, theirs: Lines) -> Lines:
-    """Each added line after the one it follows in theirs, and after what ours put there."""
-    kept = [line for line in theirs if line in out]
+    """Each added line after what precedes it in theirs, and after what ours put there too."""
     for line in added:
-        before = theirs[: theirs.index(line)]
-        anchors = [at for at, one in enumerate(out) if one in before and one in (*kept, *added)]
-        follower = next((one for one in theirs[len(before) + 1 :] if one in kept), None)
-        after_anchor = anchors[-1] + 1 if anchors else 0
-        end = out.index(follower, after_anchor) if follower in out[after_anchor:] else len(out)
-        out.insert(end if line not in kept else after_anchor, line)
+        at = theirs.index(line)
+        before = set(theirs[:at])
+        start = max((place + 1 for place, one in enumerate(out) if one in before), default=0)
+        follower = next((one for one in theirs[at + 1 :] if one in out[start:]), None)
+        out.insert(len(out) if follower is None else out.index(follower, start), line)
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 from pathlib import Path
 from typing import NamedTuple
@@ -9,11 +10,13 @@ from typing import NamedTuple
 import pygit2
 import pytest
 
-from fanfold.patch.merge import Applied, Incoming, merge
+from fanfold.patch.merge import Applied, Conflicted, Incoming, MergeResult, merge
 from fanfold.patch.read import read_patch
+from fanfold.patch.trees import Tree
 from tests.adapters.patch.repos import bare, git_diff, run
 
 CASES = Path(__file__).parents[4] / "shared" / "data" / "merges"
+LEAST_SHARE = 0.25
 UNION = "git's verdict was taken without the base's merge=union attribute"
 EXPLAINED: dict[str, tuple[set[str], str]] = {
     "flask-1351d0a56580": ({"CHANGES.rst"}, UNION),
@@ -55,14 +58,18 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> pygit2.Repository:
     return repo
 
 
+def _patches(repo: pygit2.Repository, name: str) -> tuple[str, list[Incoming]]:
+    base, *sides = (
+        str(repo.references[f"refs/cases/{name}/{side}"].peel(pygit2.Tree).id)
+        for side in ("base", "p1", "p2")
+    )
+    return base, [Incoming(side, read_patch(git_diff(repo, base, side)), base) for side in sides]
+
+
 @pytest.mark.skipif(not CASES.exists(), reason="the recorded merges are not here")
 @pytest.mark.parametrize("case", _cases(), ids=lambda case: case.name)
 def test_a_real_merge_gets_gits_verdict(repo: pygit2.Repository, case: Case) -> None:
-    base, one, two = (
-        str(repo.references[f"refs/cases/{case.name}/{side}"].peel(pygit2.Tree).id)
-        for side in ("base", "p1", "p2")
-    )
-    patches = [Incoming(side, read_patch(git_diff(repo, base, side)), base) for side in (one, two)]
+    base, patches = _patches(repo, case.name)
     result = merge(repo, base, patches)
     outcome = result.outcomes[1]
     if case.clean:
@@ -71,4 +78,33 @@ def test_a_real_merge_gets_gits_verdict(repo: pygit2.Repository, case: Case) -> 
     explained, _ = EXPLAINED.get(case.name, (set[str](), ""))
     found = set[str]() if isinstance(outcome, Applied) else set(outcome.paths)
     assert found == case.paths - explained
-    assert (result.tree == one) == bool(found)
+    assert (result.tree == patches[0].id) == bool(found)
+
+
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
+def test_the_ladder_settles_a_fair_share_and_nothing_that_does_not_parse(
+    repo: pygit2.Repository,
+) -> None:
+    settled = conflicted = 0
+    for case in _cases():
+        base, patches = _patches(repo, case.name)
+        result = merge(repo, base, patches, structured=True)
+        outcome = result.outcomes[1]
+        if case.clean:
+            assert result.tree == case.tree
+        elif isinstance(outcome, Conflicted):
+            conflicted += 1
+            assert set(outcome.paths) <= case.paths
+        else:
+            settled += 1
+            _assert_parses(result, outcome)
+    assert settled >= (settled + conflicted) * LEAST_SHARE
+
+
+def _assert_parses(result: MergeResult, outcome: Applied) -> None:
+    tree = Tree(result.objects, result.tree)
+    for resolution in outcome.resolutions:
+        entry = tree.file(resolution.path)
+        assert entry is not None
+        if resolution.rules and resolution.path.endswith(".py"):
+            ast.parse(result.objects.blob(entry.oid))
