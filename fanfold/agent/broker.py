@@ -109,17 +109,18 @@ class Broker:
     def _perform(self, judged: _Judged) -> Outcome:
         started = self._clock.monotonic()
         result = self._run(judged) if judged.allowed else Result(f"Not run: {judged.why}", ok=False)
-        result = msgspec.structs.replace(result, text=self._bench.redact(result.text))
+        redact = self._bench.redact
+        result = msgspec.structs.replace(result, text=redact(result.text))
         event = ToolCalled(
-            name=self._bench.redact(judged.call.name),
+            name=redact(judged.call.name),
             allowed=judged.allowed,
-            why=self._bench.redact(judged.why),
+            why=redact(judged.why),
             arguments=_fingerprint(judged.call),
             result=result.digest,
             ok=result.ok,
             duration_ms=round((self._clock.monotonic() - started) * 1000),
-            read=result.read,
-            written=result.written,
+            read=tuple(map(redact, result.read)),
+            written=tuple(map(redact, result.written)),
         )
         return Outcome(judged.call, result, event)
 
