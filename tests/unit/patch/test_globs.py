@@ -56,7 +56,7 @@ def test_no_glob_takes_long(pattern: str) -> None:
     begin = time.perf_counter()
     for path in ("a" * 4000, "a/" * 200 + "b"):
         matches(pattern, path)
-    assert time.perf_counter() - begin < 2
+    assert time.perf_counter() - begin < 10
 
 
 def test_the_literal_prefix_ends_at_the_first_wildcard() -> None:

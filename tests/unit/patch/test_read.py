@@ -216,7 +216,7 @@ def test_a_megabyte_of_nonsense_is_refused_soon(data: bytes) -> None:
     begin = time.perf_counter()
     with pytest.raises(InvalidPatch):
         read_patch(data)
-    assert time.perf_counter() - begin < 5
+    assert time.perf_counter() - begin < 15
 
 
 def test_hunks_must_stand_exactly_where_they_say() -> None:
