@@ -211,9 +211,21 @@ class Finding(msgspec.Struct, frozen=True):
     line: int
 
 
+REDACTION = "«redacted:"
+
+
 class SecretScanner(Protocol):
     def find(self, text: str) -> list[Finding]: ...
     def redact(self, text: str) -> str: ...  # «redacted:kind», line for line
+
+
+class TakenSlot(Protocol):
+    """A slot with its run, and the execution once there is one."""
+
+    @property
+    def run(self) -> str: ...
+    @property
+    def execution(self) -> str | None: ...
 
 
 class Slots(Protocol):
@@ -223,6 +235,7 @@ class Slots(Protocol):
     def hold(self, run: str, execution: str) -> None: ...  # LeaseLost
     # with `execution`, only while that one holds it; whether one came free
     def release(self, run: str, execution: str | None = None) -> bool: ...
+    def taken(self) -> Sequence[TakenSlot]: ...
 
 
 class Executions(Protocol):

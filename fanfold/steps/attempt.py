@@ -177,7 +177,7 @@ class _Attempt:
     def _leave(self, context: Context, report: Report) -> None:
         """Patch, report and transcript first, then the events that speak of them."""
         tree = report.tree or context.base_tree
-        patch = self.wiring.repository.diff(context.base_tree, tree)
+        patch = self._redacted(self.wiring.repository.diff(context.base_tree, tree))
         paths = _paths(patch, report)
         digest = self._put("patch.diff", patch)
         self._put("report.json", msgspec.json.encode(msgspec.structs.replace(report, files=paths)))
@@ -185,6 +185,14 @@ class _Attempt:
         produced = PatchProduced(self._key("patch.diff"), digest, tree, paths)
         ended = AttemptEnded(report.exit, report.cost, report.detail, report.choice)
         self.log.append(produced, ended)
+
+    def _redacted(self, patch: bytes) -> bytes:
+        """A patch that adds a secret loses it here; the gate refuses what is left."""
+        text = patch.decode("utf-8", "surrogateescape")
+        added = "\n".join(x[1:] for x in text.split("\n") if x[:1] == "+" and x[:4] != "+++ ")
+        if not self.wiring.secrets.find(added):
+            return patch
+        return self.wiring.secrets.redact(text).encode("utf-8", "surrogateescape")
 
     def _unit_checks(self, workspace: Workspace) -> Callable[[], tuple[CheckResult, ...]] | None:
         checks = load_request(self.wiring.artifacts, self.state.run_id).unit_checks

@@ -12,6 +12,7 @@ from fanfold.patch import merge as engine
 from fanfold.patch.conflicts import diff3
 from fanfold.patch.read import read_patch
 from fanfold.plan.control import is_control
+from fanfold.ports import REDACTION
 from fanfold.run.artifacts import attempt_file, merge_file
 from fanfold.run.attempt import ConflictFile
 from fanfold.run.events import Applied, ConflictFound, MergeCompleted, PatchRejected
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from fanfold.steps.journal import Journal
     from fanfold.steps.request import Request
     from fanfold.steps.wiring import Wiring
+
+
+REDACTED = REDACTION.encode()
 
 
 class MergeRecord(msgspec.Struct, frozen=True):
@@ -115,7 +119,9 @@ class _Merging:
         )
 
     def _reject(self, attempt: str, unit: UnitState, error: InvalidPatch) -> None:
-        self.events.append(PatchRejected(attempt, unit.spec.id, error.code, error.path))
+        tried = unit.try_of(attempt)
+        code = "secret" if REDACTED in self._bytes(tried) else error.code
+        self.events.append(PatchRejected(attempt, unit.spec.id, code, error.path))
 
     def _store(self, result: engine.MergeResult) -> None:
         pack = result.pack()

@@ -6,18 +6,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanfold.ports import (
         ArtifactStore,
         Checks,
         Clock,
         EventStore,
+        Executions,
         Lease,
         ModelFactory,
         Prices,
         Repository,
         SecretScanner,
+        Slots,
         Workspaces,
     )
+    from fanfold.steps.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -35,3 +40,15 @@ class Wiring:
     prices: Prices
     secrets: SecretScanner
     has_shell: bool
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """What starts executions and lets them go on; `journal` opens the log of a run."""
+
+    journal: Callable[[str], Journal]
+    artifacts: ArtifactStore
+    lease: Lease
+    clock: Clock
+    slots: Slots
+    executions: Executions

@@ -48,3 +48,35 @@ def test_a_hostile_patch_is_rejected_and_the_other_merged(
     assert helped["state"] == "merged"
     files = git(root, "ls-tree", "-r", "--name-only", ended.json["branch"]).split()
     assert files == [PLAN, "good.txt"]
+
+
+def test_a_secret_is_refused_and_left_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "AKIA" + "Q3EGRZZ7M2NVKLTX"
+    turns = [
+        {
+            "calls": [
+                {"name": "bash", "input": {"command": f"echo 'aws_key = \"{secret}\"' > c.py"}}
+            ]
+        },
+        {"calls": [{"name": "bash", "input": {"command": "cat c.py"}}]},
+        {
+            "calls": [
+                {"name": "submit", "input": {"status": "done", "summary": f"Put {secret} in."}}
+            ]
+        },
+    ]
+    script = {"attempts": [{"task": "*", "turns": turns}]}
+    (tmp_path / "script.json").write_bytes(msgspec.json.encode(script))
+    monkeypatch.setenv("FANFOLD_MODEL_SCRIPT", str(tmp_path / "script.json"))
+    root = make_repository(
+        tmp_path / "project", {PLAN: "# P\n\n## Phase 1: A\n\n- [ ] Task: Leak\n"}
+    )
+    ended = fanfold(root, "run", PLAN, "--budget", "2", "--json", "--no-sandbox")
+    (task,) = ended.json["tasks"]
+    assert (task["state"], task["reason"]) == ("rejected", "secret")
+    kept = [f for f in (root / ".ai-workspace").rglob("*") if f.is_file()]
+    assert [f for f in kept if secret.encode() in f.read_bytes()] == []
+    assert any(b"redacted:" in f.read_bytes() for f in kept if f.name == "patch.diff")
+    assert secret not in ended.out + ended.err
