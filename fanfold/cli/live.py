@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from fanfold.settings import environment
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
@@ -54,7 +56,7 @@ class Display(Protocol):
 @contextmanager
 def shown(board: Board, lock: threading.Lock) -> Generator[None]:
     """Show `board` on stderr while the block runs; `lock` guards it."""
-    display: Display = LiveTable(board) if sys.stderr.isatty() else PlainLines(board)
+    display: Display = LiveTable(board) if _can_redraw() else PlainLines(board)
     over = threading.Event()
 
     def show() -> None:
@@ -82,6 +84,10 @@ def shown(board: Board, lock: threading.Lock) -> Generator[None]:
             display.close(leave=not (finished and sys.stdout.isatty()))
         except OSError:
             over.set()
+
+
+def _can_redraw() -> bool:
+    return sys.stderr.isatty() and environment().get("TERM", "dumb") not in ("dumb", "unknown")
 
 
 class PlainLines:

@@ -72,7 +72,10 @@ def test_a_cap_that_pays_only_some_tasks(
 
 
 @pytest.mark.parametrize("answer", ["y\n", "1.50\n"])
-def test_a_terminal_is_asked_with_the_estimate(root: Path, answer: str) -> None:
+def test_a_terminal_is_asked_with_the_estimate(
+    root: Path, answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     code, shown = typed(root, RUN, answer)
     assert code == 0, shown
     assert "3 attempts" in shown

@@ -88,6 +88,9 @@ def test_bash_completes(tmp_path: Path, typed: tuple[str, ...], offered: str) ->
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.delenv("LINES", raising=False)
     play(monkeypatch, tmp_path, *letters("alpha", delay_s=0.6))
     return letters_repository(tmp_path / "project")
 
@@ -134,11 +137,19 @@ def test_colour_is_left_out_where_it_is_not_wanted(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ("run", "--budget", "5", "--no-sandbox")
-    monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert COLOUR.search(on_terminal(root, 100, 30, *words))
     monkeypatch.setenv("NO_COLOR", "1")
     assert not COLOUR.search(on_terminal(root, 100, 30, *words))
+
+
+def test_a_terminal_that_cannot_redraw_gets_plain_lines(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    shown = on_terminal(root, 100, 30, "run", "--budget", "5", "--no-sandbox")
+    assert "1.1 running as implementer" in shown
+    assert "\x1b" not in shown
 
 
 def test_without_a_terminal_there_are_plain_lines(root: Path) -> None:
