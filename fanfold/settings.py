@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import msgspec
 
@@ -122,6 +122,29 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(_spec(c) for c in self.checks.unit)
 
 
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """What the templates tell a function about the account it runs in; ARNs end in their names.
+
+    Field by field this is the function's environment, `FANFOLD_DEPLOYMENT_<FIELD>`.
+    """
+
+    events_table: str
+    projections_table: str
+    coordination_table: str
+    artifact_bucket: str
+    event_bus: str
+    state_machine: str
+    grant_function: str = ""
+    check_function: str = ""
+    role: str = ""
+    run_slots: int = 4
+
+    def environment(self) -> dict[str, str]:
+        """The environment that `deployment` reads back."""
+        fields = msgspec.structs.asdict(self)
+        return {_deployment_key(name): str(value) for name, value in fields.items()}
+
+
 class Credentials(msgspec.Struct, frozen=True):
     """What the model API needs; never printed."""
 
@@ -164,9 +187,24 @@ def credentials(environ: Mapping[str, str] | None = None) -> Credentials:
     )
 
 
+def deployment(environ: Mapping[str, str] | None = None) -> Deployment:
+    """Where this function is deployed. Raises `InvalidSettings` for what is missing or misfits."""
+    environ = environment() if environ is None else environ
+    given = {
+        name: _value(environ[key], kind)
+        for name, kind in get_type_hints(Deployment).items()
+        if (key := _deployment_key(name)) in environ
+    }
+    return _convert(given, Deployment, "the environment of the deployment")
+
+
 def environment() -> Mapping[str, str]:
     """The process's environment."""
     return os.environ  # noqa: TID251
+
+
+def _deployment_key(name: str) -> str:
+    return f"{PREFIX}deployment_{name}".upper()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,0 +1,40 @@
+"""What the templates tell a function of its deployment is what it reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from fanfold.errors import InvalidSettings
+from fanfold.settings import Deployment, deployment
+
+HERE = Deployment(
+    events_table="events",
+    projections_table="projections",
+    coordination_table="coordination",
+    artifact_bucket="artifacts",
+    event_bus="bus",
+    state_machine="arn:aws:states:us-east-1:123456789012:stateMachine:run",
+    run_slots=7,
+)
+
+
+def test_a_function_reads_back_what_it_was_told() -> None:
+    assert deployment(HERE.environment()) == HERE
+
+
+def test_the_keys_are_the_fields() -> None:
+    fields = {f"FANFOLD_DEPLOYMENT_{name.upper()}" for name in Deployment.__struct_fields__}
+    assert set(HERE.environment()) == fields
+
+
+def test_a_missing_name_is_refused() -> None:
+    environ = HERE.environment()
+    del environ["FANFOLD_DEPLOYMENT_EVENT_BUS"]
+    with pytest.raises(InvalidSettings, match="event_bus"):
+        deployment(environ)
+
+
+def test_a_number_that_is_none_is_refused() -> None:
+    environ = {**HERE.environment(), "FANFOLD_DEPLOYMENT_RUN_SLOTS": "many"}
+    with pytest.raises(InvalidSettings, match="run_slots"):
+        deployment(environ)
