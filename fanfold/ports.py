@@ -118,7 +118,10 @@ class Workspace(Protocol):
 class Workspaces(Protocol):
     """Opens workspaces at a tree."""
 
-    def open(self, tree: str, *, shell: bool, name: str) -> Workspace: ...
+    def open(self, tree: str, *, shell: bool, name: str, hide: Sequence[str] = ()) -> Workspace:
+        """Files that the globs `hide` match are not there, nor in its history; `tree` has them."""
+        ...
+
     def close(self) -> None: ...  # removes what is left of all of them
 
 

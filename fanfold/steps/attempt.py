@@ -152,6 +152,7 @@ class _Attempt:
             context.continues_tree or context.base_tree,
             shell=context.shell,
             name=self.dispatched.attempt,
+            hide=context.context_deny,
         )
         try:
             report = run_attempt(

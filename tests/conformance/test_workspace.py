@@ -55,7 +55,7 @@ def opened(
     workspaces = GitWorkspaces(repository, tmp_path / "home", sandbox, max_file_bytes=10_000)
     shell = request.param != "overlay"
     opening = DeferredCheckouts(workspaces) if request.param == "deferred" else workspaces
-    yield lambda tree: opening.open(tree, shell=shell, name="1.1/x")
+    yield lambda tree: opening.open(tree, shell=shell, name="1.1/x", hide=("hidden/**",))
     workspaces.close()
 
 
@@ -199,3 +199,36 @@ def test_modes_of_old_trees_are_no_change(
     workspace = opened(tree)
     assert workspace.read("README.md") == b"hello\n"
     assert workspace.tree() == tree
+
+
+def with_hidden(repository: GitRepository) -> str:
+    return repository.replace(repository.tree_of("HEAD"), "hidden/key", b"for no agent\n")
+
+
+def test_hidden_files_cannot_be_reached_and_stay(
+    opened: Callable[[str], Workspace], repository: GitRepository
+) -> None:
+    tree = with_hidden(repository)
+    workspace = opened(tree)
+    assert workspace.files() == repository.files(repository.tree_of("HEAD"))
+    for reach in (lambda: workspace.read("hidden/key"), lambda: workspace.write("hidden/key", b"")):
+        with pytest.raises(WorkspaceError, match="context"):
+            reach()
+    assert workspace.tree() == tree
+    workspace.write("README.md", b"changed\n")
+    assert workspace.tree() == repository.replace(tree, "README.md", b"changed\n")
+
+
+def test_a_command_finds_no_hidden_file_and_no_history_of_it(
+    opened: Callable[[str], Workspace], repository: GitRepository
+) -> None:
+    tree = with_hidden(repository)
+    workspace = opened(tree)
+    if not workspace.has_shell:
+        pytest.skip("no shell")
+    blob = trees.flatten(repository.objects, tree)["hidden/key"].oid
+    script = "cat hidden/key; git show HEAD:hidden/key; git log -p --all; git status --short"
+    assert "for no agent" not in workspace.run(script, 20).output
+    assert workspace.run(f"git cat-file -p {blob}", 20).exit_code != 0
+    workspace.run("mkdir -p hidden; echo mine >hidden/key; rm README.md", 20)
+    assert workspace.tree() == trees.edit(repository.objects, tree, {"README.md": None})

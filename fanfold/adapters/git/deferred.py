@@ -6,6 +6,8 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fanfold.ports import CommandResult, Workspace, Workspaces
 
 
@@ -15,10 +17,10 @@ class DeferredCheckouts:
     def __init__(self, workspaces: Workspaces) -> None:
         self._workspaces = workspaces
 
-    def open(self, tree: str, *, shell: bool, name: str) -> Workspace:
+    def open(self, tree: str, *, shell: bool, name: str, hide: Sequence[str] = ()) -> Workspace:
         if not shell:
-            return self._workspaces.open(tree, shell=False, name=name)
-        return _Deferred(self._workspaces, tree, name)
+            return self._workspaces.open(tree, shell=False, name=name, hide=hide)
+        return _Deferred(self._workspaces, tree, name, hide)
 
     def close(self) -> None:
         self._workspaces.close()
@@ -27,9 +29,9 @@ class DeferredCheckouts:
 class _Deferred:
     """`ports.Workspace`: an overlay, and from the first command on a checkout of what it held."""
 
-    def __init__(self, workspaces: Workspaces, tree: str, name: str) -> None:
-        self._workspaces, self._tree, self._name = workspaces, tree, name
-        self._inner = workspaces.open(tree, shell=False, name=name)
+    def __init__(self, workspaces: Workspaces, tree: str, name: str, hide: Sequence[str]) -> None:
+        self._workspaces, self._tree, self._name, self._hide = workspaces, tree, name, hide
+        self._inner = workspaces.open(tree, shell=False, name=name, hide=hide)
         self._written: set[str] = set()
         self._lock = threading.Lock()
         self._checked_out = False
@@ -53,7 +55,9 @@ class _Deferred:
     def _check_out(self) -> None:
         """Check out the base, so that git in it shows what was written since."""
         overlay = self._inner
-        checkout = self._workspaces.open(self._tree, shell=True, name=self._name)  # noqa: S604
+        checkout = self._workspaces.open(  # noqa: S604
+            self._tree, shell=True, name=self._name, hide=self._hide
+        )
         for path in sorted(self._written):
             checkout.write(path, overlay.read(path))
         self._inner, self._checked_out = checkout, True

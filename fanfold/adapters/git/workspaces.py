@@ -16,6 +16,7 @@ from fanfold.adapters.git.base import MAX_FILE_BYTES, Base
 from fanfold.adapters.git.checkout import Checkout
 from fanfold.adapters.git.overlay import Overlay
 from fanfold.adapters.git.private_git import Packs
+from fanfold.adapters.git.veiled import Veiled, veil
 from fanfold.errors import SandboxUnavailable
 
 if TYPE_CHECKING:
@@ -51,19 +52,24 @@ class GitWorkspaces:
         self._bases: dict[str, Base] = {}
         self._folder: _Folder | None = None
 
-    def open(self, tree: str, *, shell: bool, name: str) -> Workspace:
+    def open(self, tree: str, *, shell: bool, name: str, hide: Sequence[str] = ()) -> Workspace:
         """Raises `SandboxUnavailable` where a shell is asked for and nothing can contain it."""
-        if not shell:
-            return Overlay(self._repository, self._base(tree), self._limit)
-        if self._sandbox is None:
+        if shell and self._sandbox is None:
             raise SandboxUnavailable("no sandbox for a role with a shell: see `fanfold doctor`")
+        visible, hidden = veil(self._repository, self._base(tree), hide)
+        workspace = self._open(visible, shell, name, furnish_for=tree)
+        return Veiled(workspace, self._repository, hidden) if hidden else workspace
+
+    def _open(self, tree: str, shell: bool, name: str, *, furnish_for: str) -> Workspace:
+        if not shell or self._sandbox is None:
+            return Overlay(self._repository, self._base(tree), self._limit)
         base, folder = self._base(tree), self._opened()
         label = re.sub(r"[^\w.-]", "-", name)[:40]
         place = Path(tempfile.mkdtemp(prefix=f"{label}-", dir=folder.path))
         root = place / "tree"
         root.mkdir()
         try:
-            exclude = self._furnish(tree, root) if self._furnish else ()
+            exclude = self._furnish(furnish_for, root) if self._furnish else ()
             return Checkout(
                 self._repository,
                 base,
