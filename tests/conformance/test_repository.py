@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from fanfold.adapters.git import trees
 from fanfold.adapters.git.repository import GitRepository
-from tests.fakes.repositories import git, make_repository, write_files
+from tests.fakes.repositories import git, write_files
+from tests.fakes.repository_backends import REPOSITORIES
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     import pygit2
@@ -67,9 +69,11 @@ EDITS = {
 }
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> GitRepository:
-    return make_repository(tmp_path / "repo", {"a.txt": "a\n", "bin/x*": "x\n", "link@": "a.txt"})
+@pytest.fixture(params=list(REPOSITORIES))
+def repository(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[GitRepository]:
+    files = {"a.txt": "a\n", "bin/x*": "x\n", "link@": "a.txt"}
+    with REPOSITORIES[request.param](tmp_path, files) as opened:
+        yield opened
 
 
 def tree_at(repository: GitRepository, files: dict[str, bytes]) -> str:
