@@ -77,7 +77,7 @@ def fold(repo_path: Path, base: str, patches: Sequence[str]) -> int:
     for path in patches:
         gated = check(read_patch(Path(path).read_bytes()), objects, base)
         incoming.append(Incoming(path, gated.patch, base, gated.edits))
-    result = merge(objects, base, incoming, trees=True)
+    result = merge(objects, base, incoming)
     if not all(isinstance(outcome, Applied) for outcome in result.outcomes):
         return 1
     install(repo, result.pack())

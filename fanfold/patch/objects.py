@@ -129,14 +129,13 @@ def parse_tree(data: bytes, path: str | None = None) -> dict[str, Entry]:
 
 
 def format_tree(entries: Mapping[str, Entry]) -> bytes:
-    rows: list[tuple[bytes, bytes, Entry]] = []
+    rows: list[tuple[bytes, bytes]] = []
     for name, entry in entries.items():
         raw = name.encode("utf-8", "surrogateescape")
-        rows.append((raw + b"/" if entry.mode == TREE else raw, raw, entry))
-    rows.sort(key=lambda row: row[0])
-    return b"".join(
-        b"%o %b\0%b" % (entry.mode, raw, bytes.fromhex(entry.oid)) for _, raw, entry in rows
-    )
+        row = b"%o %b\0%b" % (entry.mode, raw, bytes.fromhex(entry.oid))
+        rows.append((raw + b"/" if entry.mode == TREE else raw, row))
+    rows.sort()
+    return b"".join([row for _, row in rows])
 
 
 def canonical(mode: int) -> int:
