@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from constructs import Node
 
 LABEL = "^[a-z][a-z0-9-]*$"
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+ModelId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+\.[a-z0-9.:-]+$")]
+Region = Annotated[str, msgspec.Meta(pattern="^[a-z]+-[a-z]+-[0-9]$")]
+LogDays = Literal[7, 14, 30, 60, 90, 180, 365]
 
 
 class Profile(StrEnum):
@@ -21,11 +26,34 @@ class Profile(StrEnum):
 
 
 class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The CDK context of fanfold; every name in the account derives from `project` and `stage`."""
+    """The CDK context of fanfold; every name in the account derives from `project` and `stage`.
+
+    At most `run_slots` runs execute at once, each with at most `concurrency` attempts.
+    `reserved_concurrency` is each attempt function's; 0 reserves none, as a fresh account must.
+    `model` is called through the inference profile `<routing>.<model>`, which may send a call to
+    any of `model_regions`; with the routing `none` it is called in its own region.
+    """
 
     project: Annotated[str, msgspec.Meta(pattern=LABEL, max_length=12)] = "fanfold"
     stage: Annotated[str, msgspec.Meta(pattern=LABEL, max_length=8)] = "dev"
     profile: Profile = Profile.LITE
+    run_slots: Positive = 4
+    concurrency: Positive = 8
+    reserved_concurrency: Annotated[int, msgspec.Meta(ge=0)] = 0
+    model: ModelId = "anthropic.claude-sonnet-5-5"
+    routing: Literal["us", "eu", "apac", "global", "none"] = "us"
+    model_regions: tuple[Region, ...] = ("us-east-1", "us-east-2", "us-west-2")
+    monthly_usd: Positive = 100
+    alert_email: Annotated[str, msgspec.Meta(pattern="^$|^[^@ ]+@[^@ ]+$")] = ""
+    log_days: LogDays = 90
+
+    def __post_init__(self) -> None:
+        wanted = self.run_slots * self.concurrency
+        if self.reserved_concurrency and self.reserved_concurrency < wanted:
+            raise ValueError(
+                f"reserved_concurrency {self.reserved_concurrency} is below the {wanted} attempts "
+                f"of {self.run_slots} runs × {self.concurrency}; raise it, or set it to 0"
+            )
 
     def name(self, part: str) -> str:
         """The name of a part of this deployment, unique in its account and region."""
@@ -39,9 +67,17 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
 def from_context(node: Node) -> CloudSettings:
     """Read the settings from the CDK context (`-c stage=prod`).
 
-    Raises `msgspec.ValidationError` for a value that does not fit.
+    Raises `msgspec.ValidationError` for a value that does not fit, `msgspec.DecodeError` for a list
+    that is no JSON.
     """
     given = {key: node.try_get_context(key) for key in CloudSettings.__struct_fields__}
     return msgspec.convert(
-        {key: value for key, value in given.items() if value is not None}, CloudSettings
+        {key: _plain(value) for key, value in given.items() if value is not None}, CloudSettings
     )
+
+
+def _plain(value: object) -> object:
+    """Numbers and lists come as text from the command line, and as themselves from `cdk.json`."""
+    if not isinstance(value, str) or not value or value[0] not in "[0123456789":
+        return value
+    return msgspec.json.decode(value)

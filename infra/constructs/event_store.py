@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from infra.settings import CloudSettings
 
+STREAMS_INDEX = "streams"
+
 
 class EventStore(Construct):
     """`events` is the only truth, `projections` are views of it, `coordination` expires."""
@@ -27,6 +29,14 @@ class EventStore(Construct):
             partition="stream",
             sort="version",
             stream=dynamodb.StreamViewType.NEW_IMAGE,
+        )
+        text = dynamodb.AttributeType.STRING
+        self.events.add_global_secondary_index(
+            index_name=STREAMS_INDEX,
+            partition_key=dynamodb.Attribute(name="project", type=text),
+            sort_key=dynamodb.Attribute(name="stream", type=text),
+            projection_type=dynamodb.ProjectionType.INCLUDE,
+            non_key_attributes=["began"],
         )
         self.projections = self._table("Projections", partition="view", sort="item")
         self.coordination = self._table(

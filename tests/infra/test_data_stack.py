@@ -82,6 +82,13 @@ def test_events_are_streamed_and_never_expire(data_template: Template) -> None:
     assert "TimeToLiveSpecification" not in events
 
 
+def test_the_streams_of_a_project_are_an_index(data_template: Template) -> None:
+    (index,) = table(data_template, "events")["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == "streams"
+    assert [key["AttributeName"] for key in index["KeySchema"]] == ["project", "stream"]
+    assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["began"]}
+
+
 def test_only_coordination_expires(data_template: Template) -> None:
     assert table(data_template, "coordination")["TimeToLiveSpecification"] == {
         "AttributeName": "expires_at",

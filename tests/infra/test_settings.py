@@ -46,8 +46,25 @@ def test_the_context_names_the_deployment() -> None:
         ("project", ""),
         ("project", "p" * 13),
         ("profile", "huge"),
+        ("run_slots", "0"),
+        ("concurrency", "x"),
+        ("alert_email", "nobody"),
+        ("log_days", "8"),
+        ("model", "claude"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_with_its_place(key: str, value: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=rf"at `\$\.{key}`"):
         settings(**{key: value})
+
+
+def test_numbers_and_lists_come_as_text_too() -> None:
+    given = settings(run_slots="2", reserved_concurrency="40", model_regions='["eu-west-1"]')
+    assert (given.run_slots, given.reserved_concurrency) == (2, 40)
+    assert given.model_regions == ("eu-west-1",)
+
+
+def test_running_runs_must_fit_into_reserved_concurrency() -> None:
+    assert settings(run_slots="4", concurrency="8", reserved_concurrency="32")
+    with pytest.raises(msgspec.ValidationError, match="below the 32 attempts"):
+        settings(run_slots="4", concurrency="8", reserved_concurrency="31")
