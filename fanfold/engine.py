@@ -10,21 +10,17 @@ import signal
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fanfold.errors import FanfoldError, LeaseHeld, RunBusy
 from fanfold.run import steps
 from fanfold.run.events import RunResumed
 from fanfold.run.state import Outcome
-from fanfold.steps.admit import admit
-from fanfold.steps.ask import ask
 from fanfold.steps.attempt import attempt
 from fanfold.steps.decide import advance
-from fanfold.steps.finish import finish, write_result
+from fanfold.steps.finish import write_result
 from fanfold.steps.journal import Journal
-from fanfold.steps.merge import merge
-from fanfold.steps.verify import verify
-from fanfold.steps.write_back import write_back
+from fanfold.steps.perform import perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -35,12 +31,6 @@ if TYPE_CHECKING:
 
 LEASE_S = 60.0
 RENEW_S = 15.0
-PERFORMERS: dict[type[Any], Callable[[Journal, Any, Wiring], None]] = {
-    steps.Merge: merge,
-    steps.Verify: verify,
-    steps.WriteBack: write_back,
-    steps.Finish: finish,
-}
 
 
 class Interrupted(FanfoldError):
@@ -116,12 +106,8 @@ class LocalEngine:
     def _perform(self, journal: Journal, step: steps.Step) -> None:
         if isinstance(step, steps.Dispatch):
             self._dispatch(journal, step.attempts)
-        elif isinstance(step, steps.Ask):
-            ask(journal, step)
-        elif isinstance(step, steps.Admit):
-            admit(journal, self.wiring)
         else:
-            PERFORMERS[type(step)](journal, step, self.wiring)
+            perform(journal, step, self.wiring)
 
     def _dispatch(self, journal: Journal, attempts: tuple[AttemptDispatched, ...]) -> None:
         """Run a wave; it is over when its last attempt is.

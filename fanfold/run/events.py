@@ -121,10 +121,14 @@ class RunAdmitted(EventData, frozen=True):
 
 
 class RunResumed(EventData, frozen=True):
-    """A new generation drives the run; `cap` where it was raised."""
+    """A new generation drives the run; `cap` where it was raised.
+
+    A `handover` is the same run in a new execution: nothing of it is tried again.
+    """
 
     generation: int
     cap: int | None = None
+    handover: bool = False
 
 
 class AttemptDispatched(EventData, frozen=True):

@@ -103,6 +103,8 @@ def _resumed(state: RunState, data: e.RunResumed, _: datetime) -> None:
     if data.generation <= state.generation:
         return
     state.generation = data.generation
+    if data.handover:
+        return
     state.cap = data.cap if data.cap is not None else state.cap
     state.warned = state.warned and state.spent >= WARN_AT * state.cap
     state.outcome = state.failure = None

@@ -11,7 +11,7 @@ from fanfold.run.decide import decide, done_units
 from fanfold.run.evolve import evolve, fold
 from fanfold.run.state import Outcome, RunState
 from fanfold.run.steps import Admit, Dispatch, Ended, Finish, Merge, Verify, WriteBack
-from tests.fakes.scripted_world import ScriptedWorld, admitted, unit
+from tests.fakes.scripted_world import CENT, ScriptedWorld, admitted, unit
 from tests.fakes.world import START
 
 
@@ -199,3 +199,11 @@ def test_a_retry_wave_recorded_in_part_is_made_whole_with_retries_only() -> None
     assert [d.attempt for d in step.attempts] == ["a.2", "c.2"]
     world.append(step.attempts[0])
     assert decide(world.state) == Dispatch(step.attempts[1:], fresh=True)
+
+
+def test_a_handover_changes_the_generation_and_nothing_else() -> None:
+    limits = e.RunLimits(1000 * CENT, 100 * CENT, attempts=1)
+    world = ScriptedWorld(admitted(unit("a"), limits=limits), ends={"a.1": Exit.LOST})
+    world.run()
+    world.say(e.CancelRequested())
+    assert changed_by(world.state, e.RunResumed(2, handover=True)) == ("generation",)
