@@ -72,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = rest + words[_end_of_globals(words) :]
     if known.version:
         return _print_version()
+    if words[:1] == ["help"]:
+        known.help, words = True, [words[1], "--help"] if words[1:] else []
     if not words:
         top.print_help(sys.stdout if known.help else sys.stderr)
         return 0 if known.help else 2

@@ -1,4 +1,4 @@
-"""What fanfold.toml could say, read off the manifests, the Makefile and workflow.md."""
+"""What fanfold.toml could say, read off the Makefile, manifests, CI files and workflow.md."""
 
 from __future__ import annotations
 
@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TARGET = re.compile(r"^(test|check)\s*:(?!=)", re.MULTILINE)
+RUNNERS = (
+    r"pytest|tox|nox|python3? -m (?:pytest|unittest)|(?:uv|poetry|hatch|pdm) run|make|just"
+    r"|(?:npm|pnpm|yarn|bun)(?: run)?|npx|go|cargo|mvn|\./mvnw|gradle|\./gradlew|bundle exec"
+    r"|rake|mix|dotnet|swift|flutter|composer|php"
+)
+TEST_LINE = re.compile(
+    rf"^[ \t]*(?:- )?(?:run: )?[\"'`]?((?:CI=\w+ )?(?:{RUNNERS})\b[^\n`$]*?)[\"'`]?[ \t]*$",
+    re.MULTILINE,
+)
+CI_FILES = (".github/workflows/*.y*ml", ".gitlab-ci.yml", ".circleci/config.yml")
+WORKFLOWS = ("conductor/workflow.md", "workflow.md")
 INSTALLS = {
     "package-lock.json": "npm ci",
     "pnpm-lock.yaml": "pnpm install --frozen-lockfile",
@@ -51,6 +62,10 @@ class Proposal(msgspec.Struct):
         return "\n".join(lines)
 
 
+class _Package(msgspec.Struct):
+    scripts: dict[str, str] = {}
+
+
 def propose(root: Path) -> Proposal:
     """Looks at what lies at the root of the repository; reads, runs nothing."""
     proposal = Proposal()
@@ -83,12 +98,12 @@ def _python(root: Path, proposal: Proposal) -> None:
 
 
 def _node(root: Path, proposal: Proposal) -> None:
-    manifest = _json(root / "package.json")
+    scripts = _scripts(root / "package.json")
     for lock, command in INSTALLS.items():
         if (root / lock).exists():
             _prepare(proposal, command, lock)
             break
-    script = manifest.get("scripts", {}).get("test", "")
+    script = scripts.get("test", "")
     if script and "no test specified" not in script:
         manager = "pnpm" if (root / "pnpm-lock.yaml").exists() else "npm"
         _check(proposal, f"CI=true {manager} test", "the test script of package.json")
@@ -105,7 +120,23 @@ def _others(root: Path, proposal: Proposal) -> None:
             _check(proposal, check, manifest)
 
 
-LOOKS: tuple[Callable[[Path, Proposal], None], ...] = (_makefile, _python, _node, _others)
+def _mentions(root: Path, proposal: Proposal) -> None:
+    """The first line of a CI file, else of workflow.md, that runs tests."""
+    for pattern in (*CI_FILES, *WORKFLOWS):
+        for file in sorted(root.glob(pattern)):
+            lines = TEST_LINE.findall(_text(file))
+            found = next((line for line in lines if re.search(r"test|tox|nox", line)), None)
+            if found:
+                _check(proposal, found, file.relative_to(root).as_posix())
+
+
+LOOKS: tuple[Callable[[Path, Proposal], None], ...] = (
+    _makefile,
+    _python,
+    _node,
+    _others,
+    _mentions,
+)
 
 
 def _check(proposal: Proposal, command: str, source: str) -> None:
@@ -135,8 +166,8 @@ def _toml(file: Path) -> dict[str, Any]:
         return {}
 
 
-def _json(file: Path) -> dict[str, Any]:
+def _scripts(file: Path) -> dict[str, str]:
     try:
-        return msgspec.json.decode(_text(file) or "{}", type=dict[str, Any])
+        return msgspec.json.decode(_text(file) or "{}", type=_Package).scripts
     except msgspec.MsgspecError:
         return {}

@@ -63,6 +63,7 @@ def build_request(project: Project, plan: Plan, args: argparse.Namespace, cap: i
         models={"": settings.model.name, **settings.model.roles},
         efforts=settings.model.effort,
         context_deny=settings.context.deny,
+        roles=settings.roles,
         left_out=left_out,
         dirty=args.include_dirty and bool(left_out),
     )
@@ -97,7 +98,7 @@ def _check(project: Project, plan: Plan, request: Request) -> None:
     """Everything that would fail the run later: the graph, the prices, the model, the sandbox."""
     admission(plan, request)
     prices = prices_of(project.settings)
-    for model in {request.options.model or m for m in request.models.values()}:
+    for model in {request.model_for(role) for role in (*request.models, *request.roles)}:
         prices.worst_case(model, 1, 1)
     require_model(project.settings)
     if request.options.sandbox:

@@ -161,3 +161,8 @@ def test_without_a_terminal_there_are_plain_lines(root: Path) -> None:
     assert any(re.search(r"1\.1 patched after 0:0\d, [\d,]+ tokens, \$0\.\d{3}:", x) for x in lines)
     assert lines[-1].endswith("of $5.00 spent")
     assert "\x1b" not in ended.err + ended.out
+
+
+def test_help_as_a_word(tmp_path: Path) -> None:
+    assert fanfold(tmp_path, "help").out == fanfold(tmp_path, "--help").out
+    assert fanfold(tmp_path, "help", "run").out == fanfold(tmp_path, "run", "--help").out

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    root = _make_repository(args.folder)
+    root = _make_repository(args.directory, args.folder)
     project = _with_scripted_model(open_project(root))
     tell(f"a small repository and its plan are in {root}")
     tell(
@@ -67,11 +67,11 @@ def _with_scripted_model(project: Project) -> Project:
     return replace(project, settings=settings)
 
 
-def _make_repository(folder: str | None) -> Path:
+def _make_repository(start: str | None, folder: str | None) -> Path:
     if folder is None:
         root = Path(tempfile.mkdtemp(prefix="fanfold-demo-"))
     else:
-        root = Path(folder)
+        root = (Path(start or ".") / folder).resolve()
         if root.exists():
             raise UserError(f"{folder} is there already; name a folder that is not")
         root.mkdir(parents=True)
