@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 import msgspec
 
 from fanfold.errors import InvalidSettings
+from fanfold.run.attempt import RoleRules
 from fanfold.run.events import CheckSpec
 from fanfold.run.money import from_dollars
 
@@ -99,7 +100,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: Model = Model()
     network: Network = Network()
     context: ContextRules = ContextRules()
-    roles: dict[str, dict[str, Any]] = {}
+    roles: dict[str, RoleRules] = {}
 
     @property
     def cap(self) -> int | None:
@@ -277,7 +278,17 @@ def _check_amounts(settings: Settings) -> None:
         raise InvalidSettings(
             f"{FILE}: model.provider {settings.model.provider!r} is none of {', '.join(PROVIDERS)}"
         )
+    _check_roles(settings)
     limits = settings.limits
     for name in ("concurrency", "attempts", "steps", "minutes", "command_s"):
         if getattr(limits, name) <= 0:
             raise InvalidSettings(f"{FILE}: limits.{name} must be above 0")
+
+
+def _check_roles(settings: Settings) -> None:
+    if settings.roles:
+        from fanfold.agent.roles import role_names
+
+        for name in settings.roles.keys() - set(role_names()):
+            there = ", ".join(role_names())
+            raise InvalidSettings(f"{FILE}: roles.{name}: no such role; there are {there}")

@@ -10,7 +10,7 @@ from fanfold.agent.exits import ModelShut, Stop
 from fanfold.agent.loop import Loop
 from fanfold.agent.purse import Purse
 from fanfold.agent.redaction import redacted
-from fanfold.agent.roles import load_role
+from fanfold.agent.roles import load_role, ruled
 from fanfold.agent.strings import encodable
 from fanfold.agent.timing import Timing
 from fanfold.errors import LeaseLost, StreamConflict, UnpricedModel, WorkspaceError
@@ -38,7 +38,9 @@ def run_attempt(context: Context, desk: Desk, role: Role | None = None) -> Repor
     exit_, detail = Exit.CRASHED, ""
     try:
         context = redacted(context, desk.secrets.redact)
-        loop = Loop(context, role or load_role(context.role), desk, timing, purse)
+        loop = Loop(
+            context, role or ruled(load_role(context.role), context.rules), desk, timing, purse
+        )
         loop.run()
     except Stop as stop:
         exit_, detail = stop.exit, stop.detail

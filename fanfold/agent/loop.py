@@ -57,7 +57,7 @@ class Loop:
         self.steps = 0
         self.written: set[str] = set()
         self.last_words = ""
-        self.bench = _bench(context, desk)
+        self.bench = _bench(context, role, desk)
         policy = Policy(role, context, shell=desk.workspace.has_shell)
         prompt = render(context, role, desk.workspace.files())
         for name, text in prompt.spills.items():
@@ -211,12 +211,13 @@ class Loop:
         return [_text(f"Of this attempt at most {what} are left. Finish what you can and submit.")]
 
 
-def _bench(context: Context, desk: Desk) -> Bench:
+def _bench(context: Context, role: Role, desk: Desk) -> Bench:
     return Bench(
         desk.workspace,
         command_s=context.limits.command_s,
         max_file_bytes=context.limits.max_file_bytes,
         denied=(*context.context_deny, ".git/**"),
+        only=role.readable,
         choices=[c.attempt for c in context.candidates] if context.purpose is Purpose.PICK else (),
         check=desk.check,
         redact=desk.secrets.redact,

@@ -13,6 +13,8 @@ from fanfold.patch.globs import any_matches
 from fanfold.run.attempt import Purpose
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fanfold.agent.roles import Role
     from fanfold.agent.tools.base import Tool
     from fanfold.run.attempt import Context
@@ -34,7 +36,7 @@ class Policy:
 
     def __init__(self, role: Role, context: Context, *, shell: bool) -> None:
         self._role, self._context = role, context
-        self._operations = _operations(context, shell=shell)
+        self._operations = _operations(context, role, shell=shell)
         self._tools = frozenset(role.tools) | ALWAYS
 
     def tools(self, known: dict[str, Tool[Any]]) -> list[Tool[Any]]:
@@ -45,7 +47,7 @@ class Policy:
         if not self._may(tool):
             return Decision(False, self._no_tool(tool))
         for path in paths:
-            problem = self._path_problem(tool.operation, path)
+            problem = self._path_problem(tool, path)
             if problem:
                 return Decision(False, problem)
         return Decision(True, f"{self._role.name} may {tool.operation.value}")
@@ -64,18 +66,25 @@ class Policy:
     def _names(self) -> list[str]:
         return sorted(self._tools)
 
-    def _path_problem(self, operation: Operation, raw: str) -> str | None:
+    def _path_problem(self, tool: Tool[Any], raw: str) -> str | None:
         problem = insane(raw)
         if problem:
             return problem
         path = normal(raw)
         if ".git" in map(_folded, path.split("/")):
             return f"{path!r} belongs to git; nobody reads or writes it here"
-        if operation is Operation.WRITE:
+        if tool.operation is Operation.WRITE:
             return self._write_problem(path)
         if path and any_matches(self._context.context_deny, path):
             return f"{path!r} is kept from agents by [context] deny of the project"
-        return None
+        return None if tool.searches else self._read_problem(path)
+
+    def _read_problem(self, path: str) -> str | None:
+        """Searches are not asked: they go through what may be read alone."""
+        readable = self._role.readable
+        if readable is None or path.startswith(PREFIX) or any_matches(readable, path):
+            return None
+        return f"{path!r} is outside what the role {self._role.name} may read: {_listed(readable)}"
 
     def _write_problem(self, path: str) -> str | None:
         context = self._context
@@ -88,18 +97,27 @@ class Policy:
         if any_matches(context.context_deny, path):
             return f"{path!r} is kept from agents by [context] deny of the project"
         if context.writes is not None and not any_matches(context.writes, path):
-            return f"{path!r} is outside what this task may write: {', '.join(context.writes)}"
+            return f"{path!r} is outside what this task may write: {_listed(context.writes)}"
+        mine = self._role.writes
+        if mine is not None and not any_matches(mine, path):
+            return f"{path!r} is outside what the role {self._role.name} may write: {_listed(mine)}"
         return None
 
 
-def _operations(context: Context, *, shell: bool) -> frozenset[Operation]:
+def _operations(context: Context, role: Role, *, shell: bool) -> frozenset[Operation]:
     """A picker only looks, so that its choice stays one of the candidates."""
     allowed = {Operation.READ, Operation.SUBMIT}
     if context.purpose is not Purpose.PICK:
         allowed.add(Operation.WRITE)
     if context.shell and shell:
         allowed.add(Operation.RUN)
+    if role.operations is not None:
+        allowed &= {Operation.SUBMIT, *map(Operation, role.operations)}
     return frozenset(allowed)
+
+
+def _listed(globs: Sequence[str]) -> str:
+    return ", ".join(globs) or "nothing"
 
 
 def _folded(name: str) -> str:

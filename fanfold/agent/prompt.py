@@ -68,8 +68,8 @@ class Prompt(msgspec.Struct, frozen=True):
 
 def render(context: Context, role: Role, paths: Sequence[str]) -> Prompt:
     """The prompt of one attempt; `paths` are the repository's files."""
-    rules = f"{harness_rules()}\nYour role: {role.name}\n{role.prompt}"
-    visible = [path for path in paths if not any_matches(context.context_deny, path)]
+    rules = f"{harness_rules()}\nYour role: {role.name}\n{role.prompt}{_bounds(role)}"
+    visible = [path for path in paths if _visible(context, role, path)]
     shared, shared_cuts = fit(
         _shared_sections(context, visible), SHARED.get(context.purpose, SHARED_OTHERWISE)
     )
@@ -84,6 +84,21 @@ def render(context: Context, role: Role, paths: Sequence[str]) -> Prompt:
         cuts=(*shared_cuts, *outline_cuts, *cuts),
         spills=spills,
     )
+
+
+def _visible(context: Context, role: Role, path: str) -> bool:
+    allowed = role.readable is None or any_matches(role.readable, path)
+    return allowed and not any_matches(context.context_deny, path)
+
+
+def _bounds(role: Role) -> str:
+    bounds = (("read", role.readable), ("write", role.writes))
+    lines = (
+        f"\n- In this project your role may {what} only: {', '.join(globs)}"
+        for what, globs in bounds
+        if globs
+    )
+    return "".join(lines)
 
 
 @cache

@@ -13,19 +13,36 @@ from fanfold.errors import UserError
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
+    from fanfold.run.attempt import RoleRules
+
 KNOWN = ("read", "write", "edit", "glob", "grep", "bash", "submit")
 LOOKING = ("read", "glob", "grep")
 ALIASES = {"multiedit": "edit", "ls": "glob"}
 
 
 class Role(msgspec.Struct, frozen=True):
-    """What an attempt may use and how it should work; `model` is empty where it has no wish."""
+    """What an attempt may use and how it should work; `model` is empty where it has no wish.
+
+    `operations`, `reads` and `writes` (globs) bound it further, None not at all.
+    """
 
     name: str
     description: str
     tools: tuple[str, ...]
     prompt: str
     model: str = ""
+    operations: tuple[str, ...] | None = None
+    reads: tuple[str, ...] | None = None
+    writes: tuple[str, ...] | None = None
+
+    @property
+    def has_shell(self) -> bool:
+        return "bash" in self.tools and (self.operations is None or "run" in self.operations)
+
+    @property
+    def readable(self) -> tuple[str, ...] | None:
+        """What may be written may be read."""
+        return None if self.reads is None else (*self.reads, *(self.writes or ()))
 
 
 def parse_role(text: str, name: str) -> Role:
@@ -50,10 +67,33 @@ def parse_role(text: str, name: str) -> Role:
 def load_role(name: str) -> Role:
     """A built-in role; raises `UserError` naming those there are."""
     folder = _folder()
-    names = sorted(f.name.removesuffix(".md") for f in folder.iterdir() if f.name.endswith(".md"))
+    names = role_names()
     if name not in names:
         raise UserError(f"no role {name!r}; there are {', '.join(names)}")
     return parse_role((folder / f"{name}.md").read_text("utf-8"), name)
+
+
+@cache
+def role_names() -> tuple[str, ...]:
+    """The built-in roles, sorted."""
+    files = _folder().iterdir()
+    return tuple(sorted(f.name.removesuffix(".md") for f in files if f.name.endswith(".md")))
+
+
+def ruled(role: Role, rules: RoleRules) -> Role:
+    """The role as a project's rules have it.
+
+    Commands do not know the bounds of paths: with those, a shell has to be asked for by name.
+    """
+    bounded = rules.reads is not None or rules.writes is not None
+    operations = ("read", "write") if bounded and rules.operations is None else rules.operations
+    return msgspec.structs.replace(
+        role,
+        tools=role.tools if rules.tools is None else tuple(rules.tools),
+        operations=operations,
+        reads=rules.reads,
+        writes=rules.writes,
+    )
 
 
 def _folder() -> Traversable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -76,6 +76,20 @@ class AttemptLimits(msgspec.Struct, frozen=True):
     minutes: float = 60.0
     command_s: float = 60.0
     max_file_bytes: int = 5_000_000
+
+
+class RoleRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a project changes of a role, `[roles]`; what is None or empty stays the role's own.
+
+    `operations` bound its tools; `reads` and `writes` are globs of what it may read and write.
+    """
+
+    tools: tuple[Literal["read", "write", "edit", "glob", "grep", "bash"], ...] | None = None
+    operations: tuple[Literal["read", "write", "run"], ...] | None = None
+    reads: tuple[str, ...] | None = None
+    writes: tuple[str, ...] | None = None
+    model: str = ""
+    effort: str = ""
 
 
 class TaskText(msgspec.Struct, frozen=True):
@@ -154,6 +168,7 @@ class Context(msgspec.Struct, frozen=True):
     candidates: tuple[Candidate, ...] = ()
     failed_checks: tuple[FailedCheck, ...] = ()
     shell: bool = False
+    rules: RoleRules = RoleRules()
 
 
 class CheckResult(msgspec.Struct, frozen=True):

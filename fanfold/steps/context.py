@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fanfold.agent.gather import gather
-from fanfold.agent.roles import load_role
+from fanfold.agent.roles import load_role, ruled
 from fanfold.errors import ArtifactMissing
 from fanfold.plan import formats
 from fanfold.run.artifacts import attempt_file, merge_file
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from fanfold.steps.request import Request
     from fanfold.steps.wiring import Wiring
 
-SHELL = "bash"
-
 
 def build_context(state: RunState, dispatched: AttemptDispatched, wiring: Wiring) -> Context:
     """The bundle of one attempt, all of it from the log, the plan and the base tree."""
@@ -57,6 +55,7 @@ class _Builder:
         tasks = {t.id: t for t in self.plan.tasks}
         own = [tasks[t] for t in self.unit.spec.tasks]
         conflicts = self._conflicts()
+        rules = self.request.rules_for(dispatched.role)
         gathered = gather(
             lambda path: self.wiring.repository.read(dispatched.base_tree, path),
             self.plan,
@@ -90,7 +89,8 @@ class _Builder:
             conflicts=conflicts,
             candidates=self._candidates(),
             failed_checks=self._failed_checks(),
-            shell=self.wiring.has_shell and SHELL in load_role(dispatched.role).tools,
+            shell=self.wiring.has_shell and ruled(load_role(dispatched.role), rules).has_shell,
+            rules=rules,
         )
 
     def _words(self) -> dict[str, str]:

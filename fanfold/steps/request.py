@@ -9,6 +9,7 @@ import msgspec
 
 from fanfold.errors import ArtifactMissing
 from fanfold.run.artifacts import run_file
+from fanfold.run.attempt import RoleRules
 from fanfold.run.events import CheckSpec, RunLimits, RunOptions, RunRequested, run_stream
 
 if TYPE_CHECKING:
@@ -39,14 +40,19 @@ class Request(msgspec.Struct, frozen=True):
     models: dict[str, str] = {}
     efforts: dict[str, str] = {}
     context_deny: tuple[str, ...] = ()
+    roles: dict[str, RoleRules] = {}
     left_out: int = 0
     dirty: bool = False
 
     def model_for(self, role: str) -> str:
-        return self.options.model or self.models.get(role) or self.models[""]
+        own = self.rules_for(role).model or self.models.get(role)
+        return self.options.model or own or self.models[""]
 
     def effort_for(self, role: str) -> str | None:
-        return self.efforts.get(role) or self.efforts.get("")
+        return self.rules_for(role).effort or self.efforts.get(role) or self.efforts.get("")
+
+    def rules_for(self, role: str) -> RoleRules:
+        return self.roles.get(role, RoleRules())
 
 
 def run_identity(project: str, branch: str, base: str, plan_sha256: str, nonce: str = "") -> str:

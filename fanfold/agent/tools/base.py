@@ -50,7 +50,10 @@ def no_paths(_: Any) -> tuple[str, ...]:
 
 
 class Tool(Generic[A]):
-    """One tool: `paths` are those that the policy judges before `run` is called."""
+    """One tool: `paths` are those that the policy judges before `run` is called.
+
+    What `searches` goes below a path, through those files only that the bench lists.
+    """
 
     def __init__(
         self,
@@ -60,9 +63,12 @@ class Tool(Generic[A]):
         arguments: type[A],
         run: Callable[[Bench, A], Result],
         paths: Callable[[A], tuple[str, ...]] = no_paths,
+        *,
+        searches: bool = False,
     ) -> None:
         self.name, self.description, self.operation = name, description, operation
         self.arguments, self.run, self.paths = arguments, run, paths
+        self.searches = searches
 
     def parse(self, value: dict[str, Any]) -> A:
         """The typed input; raises `msgspec.ValidationError` with the place and the mend.

@@ -32,7 +32,7 @@ class Submission(msgspec.Struct, frozen=True):
 
 
 class Bench:
-    """What tools work on. `denied` are globs that nobody may read.
+    """What tools work on. `denied` are globs that nobody may read, `only` those that are left.
 
     `read` gives files as they are, for changing them; what is told of them goes through `redact`.
     """
@@ -44,6 +44,7 @@ class Bench:
         command_s: float,
         max_file_bytes: int,
         denied: Sequence[str] = (),
+        only: Sequence[str] | None = None,
         choices: Sequence[str] = (),
         check: Check | None = None,
         redact: Callable[[str], str] = str,
@@ -58,7 +59,7 @@ class Bench:
         self.check_results: tuple[CheckResult, ...] = ()
         self.red_rounds = 0
         self.submit_blocked = False
-        self._denied = tuple(denied)
+        self._denied, self._only = tuple(denied), only
 
     def paths(self, folder: str = "") -> list[str]:
         """Sorted paths that may be read, at or below `folder`; spilled ones only when asked for.
@@ -68,13 +69,17 @@ class Bench:
         if folder and f"{folder}/".startswith(PREFIX):
             every = self.spill.paths()
         else:
-            every = [p for p in self.workspace.files() if not any_matches(self._denied, p)]
+            every = [p for p in self.workspace.files() if self._may_read(p)]
         if not folder:
             return every
         below = [p for p in every if p == folder or p.startswith(f"{folder}/")]
         if not below:
             raise ToolFailure(f"there is no file at or below {folder!r}")
         return below
+
+    def _may_read(self, path: str) -> bool:
+        allowed = self._only is None or any_matches(self._only, path)
+        return allowed and not any_matches(self._denied, path)
 
     def read(self, path: str) -> str:
         """A text file, byte-exact under `write`; raises `ToolFailure` for binary files."""

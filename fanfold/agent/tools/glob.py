@@ -39,4 +39,5 @@ TOOL = Tool(
     GlobArguments,
     run,
     lambda arguments: (arguments.path,),
+    searches=True,
 )

@@ -73,4 +73,5 @@ TOOL = Tool(
     GrepArguments,
     run,
     lambda arguments: (arguments.path,),
+    searches=True,
 )
