@@ -33,8 +33,8 @@ def test_a_role_keeps_to_its_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ended = fanfold(root, "run", PLAN, "--budget", "1", "--json", "--no-sandbox")
     changed = git(root, "diff", "--name-only", "HEAD", ended.json["branch"]).split()
     assert changed == [PLAN, "docs/a.md"]
-    (events,) = (root / ".ai-workspace").rglob("attempts/*/*/events.jsonl")
-    lines = [msgspec.json.decode(line) for line in events.read_bytes().splitlines()]
+    logs = (root / ".ai-workspace").rglob("events.jsonl")
+    lines = [msgspec.json.decode(x) for log in logs for x in log.read_bytes().splitlines()]
     tools = [line["data"] for line in lines if line["event_type"] == "tool_called"]
     assert [(tool["name"], tool["allowed"]) for tool in tools] == [
         ("write", False),
