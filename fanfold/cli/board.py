@@ -113,6 +113,7 @@ class Board:
         if isinstance(data, e.ModelCallStarted):
             row.step = "thinking"
         elif isinstance(data, e.ModelCalled):
+            row.step = "working"
             row.tokens += data.usage.context + data.usage.output
             row.spent += data.cost
         elif isinstance(data, e.ToolCalled):
@@ -177,6 +178,8 @@ def _told(data: e.EventData) -> str | None:
 
 
 def _told_of_end(data: e.EventData) -> str | None:
+    if isinstance(data, e.PatchHeld):
+        return f"{data.attempt} is held for you: {data.reason} {data.path or ''}".rstrip()
     if isinstance(data, e.BudgetWarned):
         return f"80 % of the cap is spent: {about(data.spent)} of ${dollars(data.cap)}"
     if isinstance(data, e.BudgetExhausted):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fanfold.cli.output import counted, say, say_json
 from fanfold.cli.runs import find_run, is_driven, project_of, run_names
 from fanfold.errors import RunBusy
+from fanfold.run.state import Outcome
 from fanfold.run.view import outcome_of
 from fanfold.steps.journal import Journal
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
-  fanfold clean           the artifacts of every run that has ended; the log and the branches stay
+  fanfold clean           the artifacts of every run that has ended, but for those that failed
+                          from outside and can be resumed; logs and branches stay
   fanfold clean 3fa9
 """
 
@@ -32,9 +34,11 @@ def run(args: argparse.Namespace) -> int:
     files = 0
     for name in names:
         ended = outcome_of(Journal(project.events, name).refresh())
-        if ended is None or ended.value == "waiting" or is_driven(project, name):
+        if ended in (None, Outcome.WAITING) or is_driven(project, name):
             if args.run:
                 raise RunBusy(f"run {name} is not finished; `fanfold cancel {name}` first")
+            continue
+        if ended is Outcome.FAILED and not args.run:
             continue
         removed = project.artifacts.delete(f"runs/{name}/")
         project.repository.release(f"runs/{name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -54,10 +55,18 @@ def say_line(value: Any) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns padded to their widest cell; the last one is left as it is."""
+    """Columns padded to their widest cell; on a terminal the last one is cut to what fits."""
     lines = [list(head), *(list(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head) - 1)]
     return "\n".join(
-        "  ".join([*(c.ljust(w) for c, w in zip(line, widths, strict=False)), line[-1]]).rstrip()
+        _fitted("  ".join([*(c.ljust(w) for c, w in zip(line, widths, strict=False)), line[-1]]))
         for line in lines
     )
+
+
+def _fitted(line: str) -> str:
+    line = line.rstrip()
+    if not sys.stdout.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    return line if len(line) <= width else line[: width - 1] + "…"

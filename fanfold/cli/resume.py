@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from fanfold.cli.claims import claimed
 from fanfold.cli.drive import drive, report
 from fanfold.cli.money import budget
-from fanfold.cli.runs import add_run_argument, journal_of, project_of
-from fanfold.errors import UserError
+from fanfold.cli.runs import add_run_argument, is_kept, journal_of, project_of
+from fanfold.errors import UnknownRun, UserError
 from fanfold.run.state import Outcome
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
     state = journal_of(project, args.run).state
     if state.outcome is Outcome.COMPLETED or state.rejected:
         return report(state, as_json=args.json)
+    if not is_kept(project, state.run_id):
+        raise UnknownRun(f"run {state.run_id} was cleaned and cannot go on; start a new one")
     if args.budget is not None and args.budget < state.spent:
         raise UserError(f"--budget is below what run {state.run_id} has spent already")
     with claimed(project, state.plan):

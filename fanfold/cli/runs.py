@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanfold.bootstrap import open_project
-from fanfold.errors import UnknownRun
+from fanfold.errors import ArtifactMissing, UnknownRun
 from fanfold.run.state import UnitStatus
 from fanfold.run.view import outcome_of
 from fanfold.steps.journal import Journal
+from fanfold.steps.request import load_request
 
 if TYPE_CHECKING:
     import argparse
@@ -70,6 +71,15 @@ def is_driven(project: Project, run_id: str) -> bool:
 
     lease = FileLease(project.workspace_dir, project.clock)
     return lease.holder(f"run/{run_id}") is not None
+
+
+def is_kept(project: Project, run_id: str) -> bool:
+    """Whether what a run needs to go on is still there."""
+    try:
+        load_request(project.artifacts, run_id)
+    except ArtifactMissing:
+        return False
+    return True
 
 
 def standing(project: Project, state: RunState) -> str:

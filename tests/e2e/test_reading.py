@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from fanfold.run.money import from_dollars
+from tests.fakes.messages_api import refused_url
 from tests.fakes.projects import fanfold, git
 from tests.fakes.tracks import OPEN_TRACK, command, letters, letters_repository, play, start
 
@@ -134,3 +135,23 @@ def test_a_run_is_named_by_a_unique_prefix(root: Path, ran: Any) -> None:
 
 def _both(prefix: str, *runs: str) -> bool:
     return all(run.startswith(prefix) for run in runs)
+
+
+def test_a_cleaned_run_cannot_go_on_and_a_failed_one_is_spared(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing = {"task": "*", "turns": [{"stop_reason": "refusal"}]}
+    play(monkeypatch, tmp_path, refusing)
+    run = fanfold(root, *RUN).json["run"]
+    assert fanfold(root, "clean", "--json").json["runs"] == [run]
+    resumed = fanfold(root, "resume", "--json")
+    assert (resumed.code, resumed.out) == (2, "")
+    assert "was cleaned" in resumed.err
+    monkeypatch.delenv("FANFOLD_MODEL_SCRIPT")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "not-" + "a-key")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", refused_url())
+    monkeypatch.setenv("FANFOLD_LIMITS_ATTEMPTS", "1")
+    failed = fanfold(root, *RUN, "--only", "1.1")
+    assert (failed.code, failed.json["outcome"]) == (5, "failed")
+    assert fanfold(root, "clean", "--json").json["runs"] == []
+    assert fanfold(root, "clean", failed.json["run"], "--json").json["files"] > 0

@@ -95,7 +95,7 @@ def fed(store: MemoryEventStore) -> Board:
 
 def test_a_row_tells_what_its_attempt_does(store: MemoryEventStore) -> None:
     (row,) = fed(store).rows.values()
-    assert (row.state, row.role, row.step) == ("running", "tester", "thinking")
+    assert (row.state, row.role, row.step) == ("running", "tester", "working")
     assert (row.tokens, row.spent) == (1234, 4_000)
 
 
