@@ -10,6 +10,7 @@ from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
 from infra.settings import from_context
 from infra.stacks.data import DataStack
+from infra.stacks.network import NetworkStack
 
 FLAGS = json.loads(Path(__file__).with_name("cdk.json").read_text())["context"]
 
@@ -18,7 +19,8 @@ def build(outdir: str | None = None, **context: str) -> cdk.App:
     """The app with all its stacks; its `synth` fails on a finding that nobody gave a reason for."""
     app = cdk.App(outdir=outdir, context={**FLAGS, **context}, analytics_reporting=False)
     settings = from_context(app.node)
-    DataStack(app, settings.name("data"), settings=settings)
+    data = DataStack(app, settings.name("data"), settings=settings)
+    NetworkStack(app, settings.name("network"), settings=settings, data=data)
     for field, value in settings.tags().items():
         cdk.Tags.of(app).add(field, value)
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))

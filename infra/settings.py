@@ -15,6 +15,7 @@ LABEL = "^[a-z][a-z0-9-]*$"
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 ModelId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+\.[a-z0-9.:-]+$")]
 Region = Annotated[str, msgspec.Meta(pattern="^[a-z]+-[a-z]+-[0-9]$")]
+PrefixList = Annotated[str, msgspec.Meta(pattern="^pl-[0-9a-f]+$")]
 LogDays = Literal[7, 14, 30, 60, 90, 180, 365]
 
 
@@ -32,6 +33,8 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     `reserved_concurrency` is each attempt function's; 0 reserves none, as a fresh account must.
     `model` is called through the inference profile `<routing>.<model>`, which may send a call to
     any of `model_regions`; with the routing `none` it is called in its own region.
+    `prefix_lists` are those of S3 and DynamoDB in a region whose own we do not know
+    (`aws ec2 describe-managed-prefix-lists`).
     """
 
     project: Annotated[str, msgspec.Meta(pattern=LABEL, max_length=12)] = "fanfold"
@@ -43,6 +46,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelId = "anthropic.claude-sonnet-5-5"
     routing: Literal["us", "eu", "apac", "global", "none"] = "us"
     model_regions: tuple[Region, ...] = ("us-east-1", "us-east-2", "us-west-2")
+    prefix_lists: tuple[PrefixList, ...] = ()
     monthly_usd: Positive = 100
     alert_email: Annotated[str, msgspec.Meta(pattern="^$|^[^@ ]+@[^@ ]+$")] = ""
     log_days: LogDays = 90

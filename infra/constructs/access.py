@@ -1,0 +1,112 @@
+"""The permissions of fanfold's roles as statements, each as narrow as its use allows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import Aws
+from aws_cdk import aws_iam as iam
+
+from infra.models import CALLS, model_arns
+
+if TYPE_CHECKING:
+    from infra.settings import CloudSettings
+    from infra.stacks.data import DataStack
+
+
+class Access:
+    """Statements about one deployment's tables, bucket, bus and state machine."""
+
+    def __init__(self, settings: CloudSettings, data: DataStack) -> None:
+        self._settings, self._data = settings, data
+        here = f"{Aws.REGION}:{Aws.ACCOUNT_ID}"
+        machine = settings.name("run")
+        self.state_machine_arn = f"arn:aws:states:{here}:stateMachine:{machine}"
+        self._executions = f"arn:aws:states:{here}:execution:{machine}:*"
+        self._function_prefix = f"arn:aws:lambda:{here}:function:"
+
+    def function_arn(self, name: str) -> str:
+        return f"{self._function_prefix}{self._settings.name(name)}"
+
+    def read_events(self) -> iam.PolicyStatement:
+        table = self._data.event_store.events.table_arn
+        return _allow(
+            "ReadEvents", ["dynamodb:GetItem", "dynamodb:Query"], table, f"{table}/index/streams"
+        )
+
+    def append_events(self) -> iam.PolicyStatement:
+        """Events are put and never changed or deleted, by nobody."""
+        return _allow("AppendEvents", ["dynamodb:PutItem"], self._data.event_store.events.table_arn)
+
+    def coordinate(self) -> iam.PolicyStatement:
+        actions = ["GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"]
+        table = self._data.event_store.coordination.table_arn
+        return _allow("Coordinate", [f"dynamodb:{action}" for action in actions], table)
+
+    def project_events(self) -> iam.PolicyStatement:
+        actions = ["GetItem", "Query", "PutItem", "UpdateItem"]
+        table = self._data.event_store.projections.table_arn
+        return _allow("ProjectEvents", [f"dynamodb:{action}" for action in actions], table)
+
+    def read_artifacts(self, *prefixes: str) -> iam.PolicyStatement:
+        return _allow("ReadArtifacts", ["s3:GetObject"], *self._objects(prefixes))
+
+    def write_artifacts(self, *prefixes: str) -> iam.PolicyStatement:
+        return _allow("WriteArtifacts", ["s3:PutObject"], *self._objects(prefixes))
+
+    def list_artifacts(self) -> iam.PolicyStatement:
+        """Without it a missing object reads as a forbidden one."""
+        return _allow("ListArtifacts", ["s3:ListBucket"], self._data.artifacts.bucket.bucket_arn)
+
+    def use_key(self) -> iam.PolicyStatement:
+        return _allow(
+            "UseKeyThroughStores",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            self._data.key.key_arn,
+            conditions={
+                "StringEquals": {
+                    "kms:ViaService": [
+                        f"dynamodb.{Aws.REGION}.amazonaws.com",
+                        f"s3.{Aws.REGION}.amazonaws.com",
+                    ]
+                }
+            },
+        )
+
+    def start_runs(self) -> iam.PolicyStatement:
+        return _allow("StartRuns", ["states:StartExecution"], self.state_machine_arn)
+
+    def look_at_runs(self) -> iam.PolicyStatement:
+        return _allow("LookAtRuns", ["states:DescribeExecution"], self._executions)
+
+    def answer_runs(self) -> iam.PolicyStatement:
+        actions = ["states:SendTaskSuccess", "states:SendTaskFailure"]
+        return _allow("AnswerRuns", actions, self.state_machine_arn)
+
+    def announce(self) -> iam.PolicyStatement:
+        return _allow("Announce", ["events:PutEvents"], self._data.intake.bus.event_bus_arn)
+
+    def receive_requests(self) -> iam.PolicyStatement:
+        actions = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"]
+        queue = self._data.intake.queue.queue_arn
+        return _allow("ReceiveRequests", [f"sqs:{action}" for action in actions], queue)
+
+    def invoke(self, name: str) -> iam.PolicyStatement:
+        return _allow(
+            f"Invoke{name.title()}", ["lambda:InvokeFunction"], f"{self.function_arn(name)}:live"
+        )
+
+    def call_model(self) -> iam.PolicyStatement:
+        return _allow("CallModel", CALLS, *model_arns(self._settings))
+
+    def _objects(self, prefixes: tuple[str, ...]) -> list[str]:
+        bucket = self._data.artifacts.bucket
+        return [bucket.arn_for_objects(f"{prefix}*") for prefix in prefixes]
+
+
+def _allow(
+    sid: str, actions: list[str], *resources: str, conditions: dict[str, object] | None = None
+) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        sid=sid, actions=actions, resources=list(resources), conditions=conditions
+    )

@@ -1,0 +1,67 @@
+"""The most that a role can ever be given; a boundary itself grants nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra.constructs.findings import acknowledge
+from infra.models import CALLS
+
+if TYPE_CHECKING:
+    from infra.settings import CloudSettings
+
+OBSERVE = [
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+]
+STORE = [
+    *(f"dynamodb:{action}" for action in ("DeleteItem", "GetItem", "PutItem", "Query")),
+    *("dynamodb:UpdateItem", "kms:Decrypt", "kms:GenerateDataKey"),
+    *("s3:GetObject", "s3:ListBucket", "s3:PutObject"),
+]
+STREAM = [
+    *(f"dynamodb:{action}" for action in ("DescribeStream", "GetRecords", "GetShardIterator")),
+    *("dynamodb:ListStreams", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+    *("sqs:ReceiveMessage", "sqs:SendMessage"),
+]
+STEER = [
+    *("events:PutEvents", "lambda:InvokeFunction", "states:DescribeExecution"),
+    *("states:SendTaskFailure", "states:SendTaskSuccess", "states:StartExecution"),
+    *("sts:AssumeRole", "sts:TagSession"),
+]
+WORK = [
+    *CALLS,
+    *("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
+    *("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "lambda:InvokeFunction"),
+    *("states:SendTaskFailure", "states:SendTaskHeartbeat", "states:SendTaskSuccess"),
+]
+
+
+class Boundaries(Construct):
+    """One for the functions that steer runs, one for the workers that run models."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: CloudSettings) -> None:
+        super().__init__(scope, construct_id)
+        self.control = self._policy(settings, "Control", [*OBSERVE, *STORE, *STREAM, *STEER])
+        self.worker = self._policy(settings, "Worker", [*OBSERVE, *WORK])
+        self.session = self._policy(settings, "Session", STORE)
+
+    def _policy(
+        self, settings: CloudSettings, construct_id: str, actions: list[str]
+    ) -> iam.ManagedPolicy:
+        policy = iam.ManagedPolicy(
+            self,
+            construct_id,
+            managed_policy_name=settings.name(f"{construct_id.lower()}-boundary"),
+            statements=[iam.PolicyStatement(actions=actions, resources=["*"])],
+        )
+        acknowledge(
+            policy,
+            ("AwsSolutions-IAM5[Resource::*]", "A boundary grants nothing; roles name resources."),
+        )
+        return policy
