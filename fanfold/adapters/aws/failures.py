@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -37,7 +37,9 @@ _MENDS = {
 }
 _TRY_AGAIN = {
     "ProvisionedThroughputExceededException",
+    "ProvisionedThroughputExceeded",
     "RequestLimitExceeded",
+    "ThrottlingError",
     "ThrottlingException",
     "Throttling",
     "TooManyRequestsException",
@@ -55,6 +57,14 @@ def code_of(error: BotoCoreError | ClientError) -> str:
     return type(error).__name__
 
 
+def reasons_of(error: BotoCoreError | ClientError) -> set[str]:
+    """The codes why a transaction was cancelled; empty for every other error."""
+    if code_of(error) != "TransactionCanceledException" or not isinstance(error, ClientError):
+        return set()
+    response: Any = error.response
+    return {reason.get("Code", "") for reason in response.get("CancellationReasons", ())} - {"None"}
+
+
 def status_of(error: ClientError) -> int:
     """The HTTP status of the answer."""
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -66,7 +76,8 @@ def explained(action: str, error: BotoCoreError | ClientError) -> CloudError:
     said = str(error)
     if isinstance(error, ClientError):
         said = f"{error.response.get('Error', {}).get('Message', '')} ({code})".strip()
-        unavailable = code in _TRY_AGAIN or status_of(error) >= 500
+        codes = {code} | reasons_of(error)
+        unavailable = bool(codes & _TRY_AGAIN) or status_of(error) >= 500
     else:
         unavailable = isinstance(error, BROKEN_OFF)
     mend = _MENDS.get(code)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fanfold.adapters.aws.failures import CONDITION_FAILED, FAILURES, code_of, explained, translated
+from fanfold.adapters.aws.failures import (
+    CONDITION_FAILED,
+    FAILURES,
+    code_of,
+    explained,
+    reasons_of,
+    translated,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -20,6 +27,14 @@ _NAME = re.compile(r"#(\w+)")
 
 class ConditionFailed(Exception):
     """The item was not as the write demands, or the write's first try got through unnoticed."""
+
+
+class Put(NamedTuple):
+    """An item to write if the one in its place fits `condition`."""
+
+    item: Item
+    condition: str
+    values: Mapping[str, Any] = {}
 
 
 def text(value: str) -> dict[str, str]:
@@ -52,6 +67,22 @@ class Table:
     def put(self, item: Item, condition: str, **values: Any) -> None:
         """Raises `ConditionFailed`."""
         self._write("put_item", {"Item": item}, condition, values)
+
+    def put_together(self, puts: Sequence[Put]) -> None:
+        """Write all of at most 100 items or none.
+
+        Raises `ConditionFailed` when a condition fails, or when one of them is being written to.
+        """
+        writes: Any = [
+            {"Put": {"TableName": self.name, "Item": p.item, **_condition(p.condition, p.values)}}
+            for p in puts
+        ]
+        try:
+            self._client.transact_write_items(TransactItems=writes)
+        except FAILURES as error:
+            if reasons_of(error) & {"ConditionalCheckFailed", "TransactionConflict"}:
+                raise ConditionFailed from error
+            raise explained(f"write to table {self.name!r}", error) from error
 
     def update(self, key: Item, change: str, condition: str, **values: Any) -> None:
         """Raises `ConditionFailed`. Only changes that may be made twice: a retry makes them so."""
@@ -87,19 +118,21 @@ class Table:
     def _write(
         self, operation: str, request: Item, condition: str, values: Mapping[str, Any]
     ) -> None:
-        expressions = condition, request.get("UpdateExpression", "")
-        request |= {
-            "ConditionExpression": condition,
-            "ExpressionAttributeNames": _names(*expressions),
-        }
-        if values:
-            request["ExpressionAttributeValues"] = _values(values)
+        request |= _condition(condition, values, request.get("UpdateExpression", ""))
         try:
             getattr(self._client, operation)(TableName=self.name, **request)
         except FAILURES as error:
             if code_of(error) == CONDITION_FAILED:
                 raise ConditionFailed from error
             raise explained(f"write to table {self.name!r}", error) from error
+
+
+def _condition(condition: str, values: Mapping[str, Any], change: str = "") -> Item:
+    found: Item = {
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": _names(condition, change),
+    }
+    return found | ({"ExpressionAttributeValues": _values(values)} if values else {})
 
 
 def _names(*expressions: str) -> dict[str, str]:
