@@ -64,11 +64,13 @@ def check(
     control: Callable[[str], bool] | None = None,
     max_file_bytes: int = FILE_BYTES,
     scanner: Scanner | None = None,
+    cleared: bool = False,
 ) -> Gated:
     """Let the patch through, without its changes of control files.
 
     `writes` are the globs a task declared (None: it declared none, so any path). For many patches
-    give `Objects(repo)`, which reads each tree once.
+    give `Objects(repo)`, which reads each tree once. `cleared`: a person let its protected paths
+    through.
 
     Raises `InvalidPatch` naming rule and path: `bad_name`, `path_escape`, `dotgit_path`,
     `submodule`, `bad_mode`, `protected_path`, `path_outside_write_set`, `base_mismatch`,
@@ -87,7 +89,7 @@ def check(
             kept.append(change)
     patch = Patch(tuple(kept))
     for change in kept:
-        _check_change(change, writes)
+        _check_change(change, writes, cleared=cleared)
     objects = Objects(repo)
     base = Tree(objects, base_tree)
     limits = Limits(max_file_bytes, max(TOTAL_BYTES, max_file_bytes))
@@ -99,19 +101,19 @@ def check(
     return Gated(patch, made, tuple(dropped))
 
 
-def _check_change(change: FileChange, writes: Sequence[str] | None) -> None:
+def _check_change(change: FileChange, writes: Sequence[str] | None, *, cleared: bool) -> None:
     if GITLINK in (change.old_mode, change.new_mode):
         raise InvalidPatch("submodule", "submodules are not supported", change.path)
     if change.new_mode is not None and change.new_mode not in MODES:
         raise InvalidPatch("bad_mode", f"mode {change.new_mode:06o}", change.path)
     for path in (change.new_path,) if change.is_copy else change.paths:
         if path is not None:
-            _check_write(path, writes)
+            _check_write(path, writes, cleared=cleared)
 
 
-def _check_write(path: str, writes: Sequence[str] | None) -> None:
+def _check_write(path: str, writes: Sequence[str] | None, *, cleared: bool) -> None:
     anchor = protecting(path)
-    if anchor is not None and not is_named(path, anchor, writes or ()):
+    if anchor is not None and not cleared and not is_named(path, anchor, writes or ()):
         raise InvalidPatch("protected_path", "the task does not name it among its files", path)
     if plain(path.rpartition("/")[2]) == ".gitmodules":
         raise InvalidPatch("submodule", "submodules are not supported", path)

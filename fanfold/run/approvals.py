@@ -1,4 +1,4 @@
-"""Events about gates: asked, granted, denied."""
+"""Events about gates and held patches: asked, granted, denied."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from fanfold.run.revoke import reopen_phase
-from fanfold.run.settle import settle, settle_all
+from fanfold.run.settle import close, settle, settle_all
 from fanfold.run.state import GateState, RunState, UnitStatus
 
 if TYPE_CHECKING:
@@ -26,7 +26,13 @@ def approval_requested(state: RunState, data: e.ApprovalRequested, _: datetime) 
 def approval_granted(state: RunState, data: e.ApprovalGranted, _: datetime) -> None:
     if _waits(state, data.gate):
         state.gates[data.gate] = replace(state.gates[data.gate], state="approved")
-        state.units[data.gate] = replace(state.units[data.gate], status=UnitStatus.DONE)
+        unit = state.units[data.gate]
+        if unit.carrier is None:
+            state.units[data.gate] = replace(unit, status=UnitStatus.DONE)
+        else:
+            state.units[data.gate] = replace(
+                unit, status=UnitStatus.PATCHED, cleared=unit.carrier, reason=None
+            )
         settle(state, (data.gate,))
 
 
@@ -34,8 +40,12 @@ def approval_denied(state: RunState, data: e.ApprovalDenied, _: datetime) -> Non
     if _waits(state, data.gate):
         denied = replace(state.gates[data.gate], state="rejected", reason=data.reason)
         state.gates[data.gate] = denied
-        reopen_phase(state, data.gate, data.reason)
-        settle_all(state)
+        unit = state.units[data.gate]
+        if unit.carrier is None:
+            reopen_phase(state, data.gate, data.reason)
+            settle_all(state)
+        else:
+            close(state, data.gate, UnitStatus.REJECTED, unit.reason or "rejected")
 
 
 def _waits(state: RunState, gate: str) -> bool:

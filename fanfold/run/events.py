@@ -191,6 +191,15 @@ class PatchRejected(EventData, frozen=True):
     path: str | None = None
 
 
+class PatchHeld(EventData, frozen=True, gc=False):
+    """A patch that touches what only a person may let through; `approve` of the unit does."""
+
+    attempt: str
+    unit: str
+    reason: str
+    path: str | None = None
+
+
 class ConflictFound(EventData, frozen=True):
     attempt: str
     unit: str

@@ -194,6 +194,7 @@ HANDLERS: dict[type[e.EventData], Callable[[RunState, Any, datetime], None]] = {
     e.AttemptDispatched: _dispatched,
     e.AttemptFinished: _finished,
     e.PatchRejected: merging.patch_rejected,
+    e.PatchHeld: merging.patch_held,
     e.ConflictFound: merging.conflict_found,
     e.MergeCompleted: merging.merge_completed,
     e.VerificationPassed: merging.verification_passed,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from fanfold.run.attempt import Exit, Purpose
 from fanfold.run.revoke import fall_back
 from fanfold.run.settle import close, settle, settle_all, settle_held
-from fanfold.run.state import Checkpoint, RunState, UnitState, UnitStatus
+from fanfold.run.state import Checkpoint, GateState, RunState, UnitState, UnitStatus
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,6 +23,15 @@ RESOLVED = (Purpose.RESOLVE, Exit.SUBMITTED)
 def patch_rejected(state: RunState, data: e.PatchRejected, _: datetime) -> None:
     if _carried(state, data.unit, data.attempt):
         close(state, data.unit, UnitStatus.REJECTED, data.reason)
+
+
+def patch_held(state: RunState, data: e.PatchHeld, _: datetime) -> None:
+    """The unit waits for a person, who is shown what the patch does to its own base."""
+    unit = _carried(state, data.unit, data.attempt)
+    if unit is not None:
+        held = unit.try_of(data.attempt)
+        state.gates[data.unit] = GateState(held.tree, held.dispatched.base_tree)
+        state.units[data.unit] = replace(unit, status=UnitStatus.WAITING, reason=data.reason)
 
 
 def conflict_found(state: RunState, data: e.ConflictFound, _: datetime) -> None:

@@ -88,6 +88,7 @@ class UnitState(msgspec.Struct, frozen=True, gc=False):
     failures: int = 0
     repaired: bool = False
     blamed: tuple[CheckResult, ...] = ()
+    cleared: str | None = None
     escalated: bool = False
     continues: str | None = None
     hint: str = ""
@@ -236,8 +237,9 @@ class RunState(msgspec.Struct):
 
     def passes(self, unit: str) -> bool:
         """Whether what needs `unit` may start; a deferred gate stops nobody."""
-        status = self.units[unit].status
-        return status in PASSED or (status is UnitStatus.WAITING and self.options.gates == "defer")
+        spec, status = self.units[unit].spec, self.units[unit].status
+        deferred = spec.kind == "gate" and self.options.gates == "defer"
+        return status in PASSED or (status is UnitStatus.WAITING and deferred)
 
     def unblocked(self, unit: UnitState) -> bool:
         return all(self.passes(n) for n in unit.spec.needs)

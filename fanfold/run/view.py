@@ -178,7 +178,9 @@ def _status(state: RunState, task: TaskSpec, unit: UnitState | None) -> tuple[st
 
 
 def _gate_units(state: RunState) -> list[str]:
-    return [u.spec.id for u in state.units.values() if u.spec.kind == "gate"]
+    """The plan's gates, and the units whose patch a person was asked about."""
+    units = state.units.values()
+    return [u.spec.id for u in units if u.spec.kind == "gate" or u.spec.id in state.gates]
 
 
 def _gate(state: RunState, name: str) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from fanfold.errors import InvalidPatch
 from fanfold.patch import gate
 from fanfold.patch import merge as engine
 from fanfold.patch.conflicts import diff3
+from fanfold.patch.objects import Objects
 from fanfold.patch.read import read_patch
 from fanfold.plan.control import is_control
 from fanfold.ports import REDACTION
 from fanfold.run.artifacts import attempt_file, merge_file
 from fanfold.run.attempt import ConflictFile
-from fanfold.run.events import Applied, ConflictFound, MergeCompleted, PatchRejected
+from fanfold.run.events import Applied, ConflictFound, MergeCompleted, PatchHeld, PatchRejected
 from fanfold.steps.request import load_request
 
 if TYPE_CHECKING:
@@ -41,8 +42,11 @@ class MergeRecord(msgspec.Struct, frozen=True):
 
 
 def merge(journal: Journal, step: Merge, wiring: Wiring) -> None:
-    """Append a `patch_rejected` or `conflict_found` for each patch that stays out, then
-    `merge_completed` with the others."""
+    """Fold what the gate lets through, and append what became of each patch.
+
+    A `patch_rejected`, `patch_held` or `conflict_found` for each that stays out, then
+    `merge_completed` with the others.
+    """
     _Merging(journal, step, wiring).run()
 
 
@@ -52,6 +56,7 @@ class _Merging:
         self.request: Request = load_request(wiring.artifacts, journal.run_id)
         self.events: list[EventData] = []
         self.dropped: list[str] = []
+        self.objects = Objects(wiring.repository.objects)
         self.carriers = {
             u.carrier: u for u in journal.state.units.values() if u.carrier in step.attempts
         }
@@ -59,7 +64,7 @@ class _Merging:
     def run(self) -> None:
         incoming = [p for a in self.step.attempts if (p := self._gated(a)) is not None]
         result = engine.merge(
-            self.wiring.repository.objects,
+            self.objects,
             self.step.base_tree,
             incoming,
             structured=True,
@@ -100,17 +105,18 @@ class _Merging:
             patch = read_patch(self._bytes(tried))
             gated = gate.check(
                 patch,
-                self.wiring.repository.objects,
+                self.objects,
                 tried.dispatched.base_tree,
                 writes=unit.spec.writes,
                 control=lambda path: is_control(path, self.request.plan_path),
                 scanner=self.wiring.secrets,
+                cleared=unit.cleared == attempt,
             )
         except InvalidPatch as error:
-            self._reject(attempt, unit, error)
+            self._refuse(attempt, unit, error)
             return None
         self.dropped += gated.dropped_paths
-        return engine.Incoming(attempt, gated.patch, tried.dispatched.base_tree)
+        return engine.Incoming(attempt, gated.patch, tried.dispatched.base_tree, gated.edits)
 
     def _bytes(self, tried: Try) -> bytes:
         run_id, attempt = self.journal.run_id, tried.attempt
@@ -118,10 +124,11 @@ class _Merging:
             attempt_file(run_id, attempt, tried.epoch, "patch.diff"), tried.patch
         )
 
-    def _reject(self, attempt: str, unit: UnitState, error: InvalidPatch) -> None:
+    def _refuse(self, attempt: str, unit: UnitState, error: InvalidPatch) -> None:
         tried = unit.try_of(attempt)
         code = "secret" if REDACTED in self._bytes(tried) else error.code
-        self.events.append(PatchRejected(attempt, unit.spec.id, code, error.path))
+        kind = PatchHeld if code == "protected_path" else PatchRejected
+        self.events.append(kind(attempt, unit.spec.id, code, error.path))
 
     def _store(self, result: engine.MergeResult) -> None:
         pack = result.pack()

@@ -16,8 +16,6 @@ HOSTILE = {
     "name": ("printf x > \"$(printf 'bad\\377name')\"", "bad_name"),
     "link": ("ln -s /etc/passwd link", "symlink_escape"),
     "up": ("ln -s ../../outside link", "symlink_escape"),
-    "hook": ("mkdir -p .github/workflows && echo x > .github/workflows/ci.yml", "protected_path"),
-    "attributes": ("echo '* merge=union' > .gitattributes", "protected_path"),
 }
 
 
@@ -80,3 +78,43 @@ def test_a_secret_is_refused_and_left_nowhere(
     assert [f for f in kept if secret.encode() in f.read_bytes()] == []
     assert any(b"redacted:" in f.read_bytes() for f in kept if f.name == "patch.diff")
     assert secret not in ended.out + ended.err
+
+
+PROTECTED = {
+    "workflow": ("mkdir -p .github/workflows && echo x > .github/workflows/ci.yml", ".github"),
+    "attributes": ("echo '* merge=union' > .gitattributes", ".gitattributes"),
+}
+
+
+@pytest.mark.parametrize("kind", PROTECTED)
+@pytest.mark.parametrize("answer", ["approve", "reject"])
+def test_a_protected_path_is_held_for_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, answer: str
+) -> None:
+    command, path = PROTECTED[kind]
+    turns = [
+        {"calls": [{"name": "bash", "input": {"command": command}}]},
+        {"calls": [{"name": "submit", "input": {"status": "done", "summary": "x"}}]},
+    ]
+    script = {"attempts": [{"task": "*", "turns": turns}]}
+    (tmp_path / "script.json").write_bytes(msgspec.json.encode(script))
+    monkeypatch.setenv("FANFOLD_MODEL_SCRIPT", str(tmp_path / "script.json"))
+    root = make_repository(
+        tmp_path / "project", {PLAN: "# P\n\n## Phase 1: A\n\n- [ ] Task: Build\n"}
+    )
+    words = ("--budget", "2", "--check", "true", "--json", "--no-sandbox")
+    ended = fanfold(root, "run", PLAN, *words)
+    assert ended.code == 3, ended.out + ended.err
+    (gate,) = ended.json["gates"]
+    assert (gate["id"], gate["state"]) == ("1.1", "waiting")
+    assert path in git(root, *gate["diff"].split()[1:])
+    extra = ("--reason", "not now") if answer == "reject" else ()
+    assert fanfold(root, answer, ended.json["run"], *extra).code == 0
+    ended = fanfold(root, "resume", "--json")
+    (task,) = ended.json["tasks"]
+    if answer == "approve":
+        assert (ended.code, task["state"]) == (0, "merged")
+        files = git(root, "ls-tree", "-r", "--name-only", ended.json["branch"])
+        assert path in files
+    else:
+        assert (ended.code, task["state"], task["reason"]) == (1, "rejected", "protected_path")

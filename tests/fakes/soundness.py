@@ -26,7 +26,8 @@ def assert_sound(state: RunState) -> None:
         assert (unit.status is UnitStatus.RUNNING) == bool(unit.in_flight), unit
         assert unit.carrier is not None or unit.status not in CARRIED, unit
         assert unit.status not in LOST or unit.reason, unit
-        assert unit.status is not UnitStatus.WAITING or unit.spec.kind == "gate", unit
+        asked = unit.spec.kind == "gate" or unit.carrier is not None
+        assert unit.status is not UnitStatus.WAITING or asked, unit
     applied = [a.unit for a in state.applied]
     assert len(set(applied)) == len(applied)
     assert set(applied) == {n for n, u in units.items() if u.status is UnitStatus.MERGED}
@@ -104,7 +105,7 @@ def assert_no_patch_vanished(state: RunState, log: Sequence[e.Recorded]) -> None
 
 
 def _told(log: Iterable[e.Recorded]) -> set[str]:
-    fates = (e.PatchRejected, e.ConflictFound, e.PatchBlamed)
+    fates = (e.PatchRejected, e.PatchHeld, e.ConflictFound, e.PatchBlamed)
     return {r.data.attempt for r in log if isinstance(r.data, fates)}
 
 

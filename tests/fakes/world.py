@@ -226,6 +226,9 @@ class World:
     def rejects(self, attempt: str) -> bool:
         return self._chancy(attempt) and self.chance(self.odds.reject, "reject", attempt)
 
+    def is_protected(self, attempt: str) -> bool:
+        return self._chancy(attempt) and self.chance(self.odds.reject, "protected", attempt)
+
     def conflicts(self, attempt: str, other: str) -> bool:
         return self.chance(self.odds.conflict, "conflict", attempt, other)
 
@@ -247,7 +250,9 @@ class World:
             tried = unit.try_of(name)
             known = tried.dispatched.base_tree.split("+")
             others = [p for p in tree.split("+")[1:] if p not in known]
-            if self.rejects(name):
+            if self.is_protected(name) and unit.cleared != name:
+                fates.append(e.PatchHeld(name, unit.spec.id, "protected_path", ".gitattributes"))
+            elif self.rejects(name):
                 fates.append(e.PatchRejected(name, unit.spec.id, "path_escape"))
             elif any(self.conflicts(name, other) for other in others):
                 fates.append(e.ConflictFound(name, unit.spec.id, self.paths_of(name), tree))
