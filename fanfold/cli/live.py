@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -42,10 +42,14 @@ class ObservedEvents:
 
 
 class Display(Protocol):
-    """A way to show a board."""
+    """A way to show a board; only `look` touches it."""
 
-    def show(self) -> None:
-        """Show what is new; raises `OSError` when nobody reads any more."""
+    def look(self) -> None:
+        """Take what is new off the board."""
+        ...
+
+    def draw(self) -> None:
+        """Show it; raises `OSError` when nobody reads any more."""
         ...
 
     def close(self, *, leave: bool) -> None:
@@ -55,13 +59,17 @@ class Display(Protocol):
 
 @contextmanager
 def shown(board: Board, lock: threading.Lock) -> Generator[None]:
-    """Show `board` on stderr while the block runs; `lock` guards it."""
+    """Show `board` on stderr while the block runs.
+
+    `lock` guards the board, and is never held while a slow reader is waited for.
+    """
     display: Display = LiveTable(board) if _can_redraw() else PlainLines(board)
     over = threading.Event()
 
     def show() -> None:
         with lock:
-            display.show()
+            display.look()
+        display.draw()
 
     def follow() -> None:
         try:
@@ -79,11 +87,10 @@ def shown(board: Board, lock: threading.Lock) -> Generator[None]:
     finally:
         over.set()
         thread.join()
-        try:
+        # Nobody reading the progress is no reason to lose the result.
+        with suppress(OSError):
             show()
             display.close(leave=not (finished and sys.stdout.isatty()))
-        except OSError:
-            over.set()
 
 
 def _can_redraw() -> bool:
@@ -95,10 +102,14 @@ class PlainLines:
 
     def __init__(self, board: Board) -> None:
         self._board = board
+        self._lines: list[str] = []
 
-    def show(self) -> None:
-        while self._board.news:
-            sys.stderr.write(self._board.news.pop(0).text + "\n")
+    def look(self) -> None:
+        self._lines = [news.text + "\n" for news in self._board.news]
+        self._board.news.clear()
+
+    def draw(self) -> None:
+        sys.stderr.writelines(self._lines)
         sys.stderr.flush()
 
     def close(self, *, leave: bool) -> None:  # noqa: ARG002
@@ -111,24 +122,28 @@ class LiveTable:
     """A table that redraws itself, with the run's money below; news of the run scroll above it."""
 
     def __init__(self, board: Board) -> None:
-        from rich.console import Console
+        from rich.console import Console, Group
         from rich.live import Live
 
         self._board = board
+        self._news: list[str] = []
+        self._frame = Group()
         self._console = Console(stderr=True, highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
         self._live.start()
 
-    def show(self) -> None:
+    def look(self) -> None:
         from fanfold.cli.frame import frame
 
-        while self._board.news:
-            news = self._board.news.pop(0)
-            if news.of_run:
-                self._console.print(news.text, style="dim", markup=False)
+        self._news = [news.text for news in self._board.news if news.of_run]
+        self._board.news.clear()
         width, height = self._console.size
-        now = datetime.now(UTC)
-        self._live.update(frame(self._board, now, width, height), refresh=True)
+        self._frame = frame(self._board, datetime.now(UTC), width, height)
+
+    def draw(self) -> None:
+        for text in self._news:
+            self._console.print(text, style="dim", markup=False)
+        self._live.update(self._frame, refresh=True)
 
     def close(self, *, leave: bool) -> None:
         self._live.transient = not leave
