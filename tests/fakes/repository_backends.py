@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from fanfold.adapters.aws.artifact_store import S3ArtifactStore
-from fanfold.adapters.git.snapshots import SnapshotRepository, push_snapshot
+from fanfold.adapters.git.snapshots import SnapshotRepository, published_folder, push_snapshot
 from tests.fakes.repositories import make_repository
 from tests.kit.account import BUCKET, account
 
@@ -32,7 +32,9 @@ def snapshot(folder: Path, files: Files) -> Generator[GitRepository]:
     with account() as clients:
         artifacts = S3ArtifactStore(clients.s3, BUCKET)
         push_snapshot(origin, commit, artifacts)
-        yield SnapshotRepository(folder / "bare", artifacts, home="runs/r1/git", snapshots=[commit])
+        yield SnapshotRepository(
+            folder / "bare", artifacts, home=published_folder("r1"), snapshots=[commit]
+        )
 
 
 REPOSITORIES: dict[str, Callable[[Path, Files], AbstractContextManager[GitRepository]]] = {

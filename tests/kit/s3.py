@@ -18,7 +18,7 @@ def whole_objects() -> Generator[None]:
     dispose, etag = patched.dispose, patched.etag
 
     def keep_open(key: Any, garbage: bool = False) -> None:
-        key.disposed = True
+        vars(key)["disposed"] = True
 
     def locked_etag(key: Any) -> str:
         with key.lock:

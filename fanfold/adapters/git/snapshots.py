@@ -34,6 +34,11 @@ def snapshot_key(oid: str, suffix: str) -> str:
     return f"snapshots/{oid}.{suffix}"
 
 
+def published_folder(run_id: str) -> str:
+    """The `home` of a run."""
+    return f"runs/{run_id}/git"
+
+
 def push_snapshot(
     repository: GitRepository, oid: str, artifacts: ArtifactStore, without: Sequence[str] = ()
 ) -> bool:

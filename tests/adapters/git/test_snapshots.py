@@ -9,6 +9,7 @@ import pytest
 
 from fanfold.adapters.git.snapshots import (
     SnapshotRepository,
+    published_folder,
     push_snapshot,
     snapshot_key,
     take_packs,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 AUTHOR = ("Ann", "ann@example.org")
-HOME = "runs/r1/git"
+HOME = published_folder("r1")
 FILES = {"a.txt": "a\n", "deep/er/b.txt": "b\n", "x*": "#!\n", "link@": "a.txt"}
 
 
