@@ -1,4 +1,4 @@
-"""`fanfold approve`: open a gate."""
+"""`fanfold approve`: open a gate, or let a held patch in."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
-  fanfold approve                the one gate that waits in the latest run
+  fanfold approve                the one gate or held patch that waits in the latest run
   fanfold approve 3fa9 1.4 && fanfold resume 3fa9
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_argument(parser)
-    parser.add_argument("gate", nargs="?", metavar="GATE", help="the gate's task")
+    parser.add_argument("gate", nargs="?", metavar="GATE", help="the task that waits")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -32,5 +32,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         say_json(run_view(state))
     else:
-        say(f"gate {gate} of run {state.run_id} is approved; next: fanfold resume {state.run_id}")
+        held = state.units[gate].spec.kind != "gate"
+        what = f"the patch of {gate}" if held else f"gate {gate}"
+        say(f"{what} of run {state.run_id} is approved; next: fanfold resume {state.run_id}")
     return 0

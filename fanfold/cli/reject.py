@@ -1,4 +1,4 @@
-"""`fanfold reject`: send a gate's phase back, with the reason."""
+"""`fanfold reject`: send a gate's phase back or keep a held patch out, with the reason."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from fanfold.run.view import run_view
 if TYPE_CHECKING:
     import argparse
 
+    from fanfold.run.events import UnitSpec
+
 EXAMPLES = """\
 examples:
   fanfold reject 3fa9 1.4 --reason "the button must stay visible"
@@ -21,9 +23,15 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_argument(parser)
-    parser.add_argument("gate", nargs="?", metavar="GATE", help="the gate's task")
+    parser.add_argument("gate", nargs="?", metavar="GATE", help="the task that waits")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="told to the agents")
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _rejected(spec: UnitSpec) -> str:
+    if spec.kind != "gate":
+        return f"the patch of {spec.id} is rejected and stays out"
+    return f"gate {spec.id} is rejected; reopened: {', '.join(spec.covers) or 'nothing'}"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,6 +42,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         say_json(run_view(state))
     else:
-        covered = ", ".join(state.units[gate].spec.covers) or "nothing"
-        say(f"gate {gate} is rejected; reopened: {covered}; next: fanfold resume {state.run_id}")
+        say(f"{_rejected(state.units[gate].spec)}; next: fanfold resume {state.run_id}")
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.bootstrap import prices_of, require_model, require_sandbox
 from fanfold.cli.output import counted, tell
@@ -16,6 +16,7 @@ from fanfold.steps.request import Request, run_identity
 if TYPE_CHECKING:
     import argparse
 
+    from fanfold.adapters.git.status import Head
     from fanfold.bootstrap import Project
     from fanfold.plan.model import Plan
 
@@ -26,17 +27,17 @@ def build_request(project: Project, plan: Plan, args: argparse.Namespace, cap: i
     Raises:
         UserError: what the command line, the repository, the plan, the key or the price lacks.
     """
-    base, base_tree, left_out = _base(project, args)
+    base = _base(project, plan, args)
     settings = project.settings
     limits = settings.limits
     branch = project.repository.head().branch or ""
     request = Request(
-        run_id=run_identity(project.name, branch, base, plan.sha256, uuid.uuid4().hex),
+        run_id=run_identity(project.name, branch, base.commit, plan.sha256, uuid.uuid4().hex),
         project=project.name,
         plan_path=plan.path,
         plan_sha256=plan.sha256,
-        base=base,
-        base_tree=base_tree,
+        base=base.commit,
+        base_tree=base.tree,
         branch=branch,
         author=project.repository.author(),
         limits=RunLimits(
@@ -64,20 +65,48 @@ def build_request(project: Project, plan: Plan, args: argparse.Namespace, cap: i
         efforts=settings.model.effort,
         context_deny=settings.context.deny,
         roles=settings.roles,
-        left_out=left_out,
-        dirty=args.include_dirty and bool(left_out),
+        left_out=base.left_out,
     )
     _check(project, plan, request)
-    if left_out and not args.include_dirty:
-        changes = counted(left_out, "uncommitted change is", "uncommitted changes are")
+    project.repository.keep(f"runs/{request.run_id}/base", base.commit)
+    if base.left_out:
+        changes = counted(base.left_out, "uncommitted change is", "uncommitted changes are")
         tell(f"{changes} left out (--include-dirty takes them in)")
     if not request.checks:
         tell("no check is configured: the result will be unverified (--check CMD adds one)")
     return request
 
 
-def _base(project: Project, args: argparse.Namespace) -> tuple[str, str, int]:
-    """Commit, tree, and how many uncommitted changes there are."""
+class _Base(NamedTuple):
+    """The commit that a run starts from; `left_out` counts the changes that are not in it."""
+
+    commit: str
+    tree: str
+    left_out: int
+
+
+def _base(project: Project, plan: Plan, args: argparse.Namespace) -> _Base:
+    """A commit that the user has, or a snapshot on top of it, with the plan as it will run."""
+    repository, head = project.repository, _head(project, args)
+    changes = head.modified + head.staged + head.untracked + head.unmerged
+    if args.include_dirty and args.base is not None:
+        raise UserError("--include-dirty starts from HEAD; leave out --base")
+    commit = repository.commit_of(args.base or "HEAD")
+    committed = repository.tree_of(commit)
+    if args.include_dirty:
+        tree, left_out, what = repository.dirty_tree(), 0, "what was not committed yet"
+    else:
+        tree, what = repository.replace(committed, plan.path, plan.data), "the plan as it is run"
+        in_head = repository.read(repository.tree_of("HEAD"), plan.path)
+        left_out = changes - (1 if changes and in_head != plan.data else 0)
+    if tree == committed:
+        return _Base(commit, tree, left_out)
+    now, author = project.clock.now(), repository.author()
+    snapshot = repository.commit(tree, commit, f"fanfold: {what}\n", now, author)
+    return _Base(snapshot, tree, left_out)
+
+
+def _head(project: Project, args: argparse.Namespace) -> Head:
     head = project.repository.head()
     if head.branch is None and args.base is None:
         raise InvalidRepository("HEAD is detached: `git switch -c NAME` first, or pass --base HEAD")
@@ -85,13 +114,7 @@ def _base(project: Project, args: argparse.Namespace) -> tuple[str, str, int]:
         raise InvalidRepository(f"a {head.operation} is in progress: finish or abort it first")
     if head.submodules:
         raise InvalidRepository(f"submodules are not supported: {', '.join(head.submodules)}")
-    changes = head.modified + head.staged + head.untracked + head.unmerged
-    if args.include_dirty:
-        if args.base is not None:
-            raise UserError("--include-dirty starts from HEAD; leave out --base")
-        return head.commit, project.repository.dirty_tree(), changes
-    commit = project.repository.commit_of(args.base or "HEAD")
-    return commit, project.repository.tree_of(commit), changes
+    return head
 
 
 def _check(project: Project, plan: Plan, request: Request) -> None:

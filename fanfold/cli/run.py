@@ -32,8 +32,8 @@ examples:
   fanfold run --budget 5 --detach && fanfold watch
   fanfold run --budget 5 --json --yes | jq .outcome
 
-exit codes: 0 all merged and green, 1 not all merged or unverified, 2 wrong input, 3 waits at a
-gate, 4 cancelled, 5 something outside failed, 130 interrupted; then `fanfold resume` goes on.
+exit codes: 0 all merged and green, 1 not all merged or unverified, 2 wrong input, 3 waits for
+a person, 4 cancelled, 5 something outside failed, 130 interrupted; then `fanfold resume` goes on.
 """
 
 

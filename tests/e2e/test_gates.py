@@ -116,3 +116,22 @@ def test_a_cancelled_run_goes_on_when_it_is_resumed(root: Path, waiting: Any) ->
     ended = fanfold(root, "resume", waiting["run"], "--json")
     assert ended.code == 3
     assert states(ended)["1.1"] == "merged"
+
+
+@pytest.mark.parametrize("let_in", [True, False])
+def test_a_held_patch_is_let_in_or_kept_out(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, let_in: bool
+) -> None:
+    file = ".github/workflows/ci.yml"
+    protected = {"task": "Write alpha", "files": {file: "on: push\n"}, "submit": "CI."}
+    play(monkeypatch, tmp_path, protected, *letters())
+    held = fanfold(root, *RUN, "--only", "1.1", "1.2")
+    assert (held.code, states(held)["1.1"], states(held)["1.2"]) == (3, "waiting", "merged")
+    words = ("approve",) if let_in else ("reject", "--reason", "no CI yet")
+    answered = fanfold(root, *words)
+    assert (answered.code, "the patch of 1.1" in answered.out) == (0, True)
+    ended = fanfold(root, "resume", "--json")
+    assert ended.code == (0 if let_in else 1), ended.err
+    assert states(ended)["1.1"] == ("merged" if let_in else "rejected")
+    kept = git(root, "ls-tree", "-r", "--name-only", ended.json["branch"]).split()
+    assert (file in kept) is let_in
