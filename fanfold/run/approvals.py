@@ -1,4 +1,4 @@
-"""Events about gates and held patches: asked, granted, denied."""
+"""Events about gates, held patches and held tasks: asked, granted, denied."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from fanfold.run.holds import REPEATED, is_held, released
+from fanfold.run.outcome import given_up
 from fanfold.run.revoke import reopen_phase
 from fanfold.run.settle import close, settle, settle_all
 from fanfold.run.state import GateState, RunState, UnitStatus
@@ -27,7 +29,9 @@ def approval_granted(state: RunState, data: e.ApprovalGranted, _: datetime) -> N
     if _waits(state, data.gate):
         state.gates[data.gate] = replace(state.gates[data.gate], state="approved")
         unit = state.units[data.gate]
-        if unit.carrier is None:
+        if is_held(unit):
+            state.units[data.gate] = released(unit)
+        elif unit.carrier is None:
             state.units[data.gate] = replace(unit, status=UnitStatus.DONE)
         else:
             state.units[data.gate] = replace(
@@ -41,7 +45,9 @@ def approval_denied(state: RunState, data: e.ApprovalDenied, _: datetime) -> Non
         denied = replace(state.gates[data.gate], state="rejected", reason=data.reason)
         state.gates[data.gate] = denied
         unit = state.units[data.gate]
-        if unit.carrier is None:
+        if is_held(unit):
+            close(state, data.gate, *given_up(unit, REPEATED))
+        elif unit.carrier is None:
             reopen_phase(state, data.gate, data.reason)
             settle_all(state)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from fanfold.run.attempt import Exit, Purpose
+from fanfold.run.holds import held, is_repeated
 from fanfold.run.state import RunState, Try, UnitState, UnitStatus
 
 FINAL = frozenset({Exit.BLOCKED, Exit.BUDGET, Exit.REFUSED, Exit.MODEL_REJECTED, Exit.MODEL_DENIED})
@@ -55,14 +56,25 @@ def _again_or_over(state: RunState, unit: UnitState, ended: Try) -> UnitState:
         continues=_left(ended) if outcome in CONTINUABLE else _origin(unit, ended),
         hint=_hint(ended),
     )
+    if is_repeated(unit):
+        return held(state, unit)
     if outcome not in FINAL and unit.failures < state.limits.attempts:
         return replace(unit, status=UnitStatus.OPEN)
+    return _over(state, unit, outcome)
+
+
+def _over(state: RunState, unit: UnitState, outcome: Exit) -> UnitState:
     if outcome in OUTSIDE:
         state.failure = min(outcome.value, state.failure or outcome.value)
     status, reason = UnitStatus.FAILED, outcome.value
     if outcome not in RESUMABLE:
-        status, reason = GIVEN_UP.get(unit.purpose, (status, reason))
+        status, reason = given_up(unit, outcome.value)
     return replace(unit, status=status, reason=reason)
+
+
+def given_up(unit: UnitState, reason: str) -> tuple[UnitStatus, str]:
+    """How a unit ends that is not tried again: a patch that stays out has a word of its own."""
+    return GIVEN_UP.get(unit.purpose, (UnitStatus.FAILED, reason))
 
 
 def _paused(unit: UnitState, ended: Try) -> UnitState:

@@ -78,6 +78,7 @@ class UnitState(msgspec.Struct, frozen=True, gc=False):
 
     `carrier` is the attempt whose patch stands for the unit; `blamed` are the checks that the last
     patch taken out again turned red. The latest round is `tries[since:]`.
+    A person has passed judgement on `tries[:pardoned]`.
     A `revoked` unit is running on a tree that was taken back: it starts anew once it has landed.
     """
 
@@ -89,6 +90,7 @@ class UnitState(msgspec.Struct, frozen=True, gc=False):
     repaired: bool = False
     blamed: tuple[CheckResult, ...] = ()
     cleared: str | None = None
+    pardoned: int = 0
     escalated: bool = False
     continues: str | None = None
     hint: str = ""

@@ -173,12 +173,12 @@ def _status(state: RunState, task: TaskSpec, unit: UnitState | None) -> tuple[st
     if unit.status in ENDED:
         return ENDED[unit.status], unit.reason
     if state.outcome is None:
-        return "waiting", None
+        return "waiting", unit.reason if unit.status is UnitStatus.WAITING else None
     return "skipped", state.failure or state.outcome.value
 
 
 def _gate_units(state: RunState) -> list[str]:
-    """The plan's gates, and the units whose patch a person was asked about."""
+    """The plan's gates, and the units that a person was asked about."""
     units = state.units.values()
     return [u.spec.id for u in units if u.spec.kind == "gate" or u.spec.id in state.gates]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fanfold.run.holds import is_held
 from fanfold.run.state import Outcome
 from fanfold.run.view import run_view
 
@@ -28,6 +29,7 @@ def render_report(state: RunState, outcome: Outcome | None) -> str:
         _tasks(view),
         _checks(view),
         _gates(view),
+        _listing("Held for a person", _held(state)),
         _listing("Conflicts", _conflicts(view)),
         _listing("Dropped paths (fanfold writes these itself)", view["dropped_paths"]),
         _listing("Plan tasks that changed meanwhile", list(_written(state, "changed"))),
@@ -89,6 +91,12 @@ def _checks(view: dict[str, Any]) -> str:
 def _gates(view: dict[str, Any]) -> str:
     lines = [f"- {g['id']}: {g['state']}, `{g['diff'] or 'not reached'}`" for g in view["gates"]]
     return "## Gates\n\n" + "\n".join(lines) if lines else ""
+
+
+def _held(state: RunState) -> list[str]:
+    """Tasks that kept failing alike, with what was tried."""
+    held = (u.spec.id for u in state.units.values() if is_held(u))
+    return [f"{unit}: {state.gates[unit].reason}" for unit in held]
 
 
 def _conflicts(view: dict[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fanfold.run import events as e
 from fanfold.run.attempt import Exit, Purpose
+from fanfold.run.holds import is_held
 from fanfold.run.state import LOST, PASSED, RunState, UnitStatus
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def assert_sound(state: RunState) -> None:
         assert (unit.status is UnitStatus.RUNNING) == bool(unit.in_flight), unit
         assert unit.carrier is not None or unit.status not in CARRIED, unit
         assert unit.status not in LOST or unit.reason, unit
-        asked = unit.spec.kind == "gate" or unit.carrier is not None
+        asked = unit.spec.kind == "gate" or unit.carrier is not None or is_held(unit)
         assert unit.status is not UnitStatus.WAITING or asked, unit
     applied = [a.unit for a in state.applied]
     assert len(set(applied)) == len(applied)

@@ -98,7 +98,8 @@ def test_a_second_escalation_counts_as_a_failure() -> None:
 def test_waits_grow_with_each_failure() -> None:
     limits = e.RunLimits(1000 * CENT, attempts=8, backoff_s=2.0)
     world = ScriptedWorld(
-        admitted(unit("a"), limits=limits), ends={f"a.{n}": Exit.CRASHED for n in range(1, 8)}
+        admitted(unit("a"), limits=limits),
+        ends={f"a.{n}": (Exit.CRASHED, Exit.STUCK)[n % 2] for n in range(1, 8)},
     )
     world.run()
     assert [d.delay_s for d in dispatches(world)] == [0, 2, 4, 8, 16, 32, 60, 60]
