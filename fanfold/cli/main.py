@@ -66,6 +66,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` and give its exit code."""
+    _open_standard_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     top = top_parser()
     known, rest = top.parse_known_args(words[: _end_of_globals(words)])
@@ -80,6 +81,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[0] not in COMMANDS:
         top.error(f"{words[0]!r} is not a command{_nearest(words[0])}")
     return _run_command(words[0], words[1:], known.directory)
+
+
+def _open_standard_streams() -> None:
+    """Whoever closed one of them must not find a file or pipe of ours under its number."""
+    import os
+
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def top_parser() -> Parser:

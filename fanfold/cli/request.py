@@ -68,7 +68,6 @@ def build_request(project: Project, plan: Plan, args: argparse.Namespace, cap: i
         left_out=base.left_out,
     )
     _check(project, plan, request)
-    project.repository.keep(f"runs/{request.run_id}/base", base.commit)
     if base.left_out:
         changes = counted(base.left_out, "uncommitted change is", "uncommitted changes are")
         tell(f"{changes} left out (--include-dirty takes them in)")

@@ -126,6 +126,7 @@ def _start(project: Project, plan: Plan, graph: Graph, args: argparse.Namespace)
         if project.settings.prepare.commands:
             tell("preparing the environment, as fanfold.toml says")
             prepare_environment(project, request.base_tree, sandbox=request.options.sandbox)
+        project.repository.keep(f"runs/{request.run_id}/base", request.base)
         submit(project.events, project.artifacts, request, plan.data)
         if args.detach:
             return _detach(project, request, as_json=args.json)

@@ -42,7 +42,6 @@ class Request(msgspec.Struct, frozen=True):
     context_deny: tuple[str, ...] = ()
     roles: dict[str, RoleRules] = {}
     left_out: int = 0
-    dirty: bool = False
 
     def model_for(self, role: str) -> str:
         own = self.rules_for(role).model or self.models.get(role)

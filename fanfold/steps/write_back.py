@@ -101,8 +101,6 @@ class _Writer:
 
     def __post_init__(self) -> None:
         self.tip, self.tree = self.request.base, self.request.base_tree
-        if self.request.dirty:
-            self._commit(self.tree, "fanfold: the work that was not committed yet", self._start)
 
     @property
     def _start(self) -> datetime:

@@ -69,9 +69,9 @@ def apply(
     """
     repository = open_repository(repo_path)
     head, tip = repository.head(), repository.commit_of(branch_tip)
-    refuse_unready(repository, head, run)
     if _contains(repository, head.commit, tip):
         return Applied(run, "nothing", head.branch, head.commit)
+    refuse_unready(repository, head, run)
     plan = _plan(repository, head.commit, tip, repository.commit_of(base))
     refuse_overlaps(repository.root, plan.changes, plan.included)
     after = head.commit

@@ -101,8 +101,6 @@ def _change(row: str) -> Change:
 
 
 def _submodules(repo: pygit2.Repository, tree: str) -> tuple[str, ...]:
-    """Paths of the gitlinks; only a tree with a `.gitmodules` is searched for them."""
-    if trees.find(repo, tree, ".gitmodules") is None:
-        return ()
+    """Paths of the gitlinks."""
     found = trees.flatten(repo, tree).items()
     return tuple(path for path, entry in found if entry.mode == trees.SUBMODULE)

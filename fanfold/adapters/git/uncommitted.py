@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanfold.adapters.git.command import GitFailed, git
-from fanfold.adapters.git.status import read_changes
+from fanfold.adapters.git.status import OWN_FOLDER, read_changes
 from fanfold.adapters.git.trees import raw
 from fanfold.errors import InvalidRepository
 
@@ -26,7 +26,7 @@ def snapshot_uncommitted(repo: pygit2.Repository, root: Path) -> str:
     unmerged = [change.path for change in changes if change.unmerged]
     if unmerged:
         raise InvalidRepository(f"unmerged paths {unmerged[:5]!r}: resolve and commit them first")
-    fresh = [change.path for change in changes if change.untracked and change.path[-1] != "/"]
+    changed = [c.path for c in changes if c.path[-1] != "/" and not c.path.startswith(OWN_FOLDER)]
     with tempfile.TemporaryDirectory(prefix="fanfold-index-") as folder:
         index = Path(folder) / "index"
         users = Path(repo.path) / "index"
@@ -34,9 +34,9 @@ def snapshot_uncommitted(repo: pygit2.Repository, root: Path) -> str:
             shutil.copy2(users, index)
         variables = {"GIT_INDEX_FILE": str(index)}
         try:
-            git(root, "add", "--update", ".", variables=variables)
-            stdin = b"".join(raw(path) + b"\0" for path in fresh)
-            git(root, "update-index", "--add", "-z", "--stdin", stdin=stdin, variables=variables)
+            stdin = b"".join(raw(path) + b"\0" for path in changed)
+            words = ("update-index", "--add", "--remove", "-z", "--stdin")
+            git(root, *words, stdin=stdin, variables=variables)
             return git(root, "write-tree", variables=variables).decode().strip()
         except GitFailed as error:
             raise InvalidRepository(
