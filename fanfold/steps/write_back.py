@@ -166,9 +166,20 @@ class _Writer:
             self._commit(tree, message, self._end)
 
     def _commit(self, tree: str, message: str, when: datetime) -> str:
+        """A commit on top of the tip.
+
+        Its message gets a line more where its short name could be taken for a number or a word.
+        """
+        parent, author = self.tip, self.request.author
         self.tree = tree
-        self.tip = self.wiring.repository.commit(tree, self.tip, message, when, self.request.author)
-        return self.tip
+        nonce = 0
+        while True:
+            line = f"\nFanfold-Nonce: {nonce}\n" if nonce else ""
+            self.tip = self.wiring.repository.commit(tree, parent, message + line, when, author)
+            short = self.tip[:SHORT]
+            if not short.isdigit() and not short.isalpha():
+                return self.tip
+            nonce += 1
 
     def _note(self, commit: str, text: str, when: datetime) -> None:
         self.wiring.repository.note(commit, text, when, self.request.author)

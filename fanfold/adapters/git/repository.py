@@ -176,9 +176,7 @@ class GitRepository:
         return snapshot_uncommitted(self.objects, self.root)
 
 
-def open_repository(
-    path: str | Path, *, bare: bool = False, unborn: bool = False
-) -> GitRepository:
+def open_repository(path: str | Path, *, bare: bool = False, unborn: bool = False) -> GitRepository:
     """Open the repository that `path` lies in.
 
     `bare` allows one without a work tree, `unborn` one without a commit.
