@@ -173,7 +173,7 @@ def test_the_result_comes_back_and_the_run_is_listed(
     ]
 
     clone = make_repository(tmp_path / "clone", {})
-    git(clone, "fetch", "-q", str(project.root), f"refs/fanfold/runs/{request_.run_id}/base")
+    git(clone, "fetch", "-q", str(project.root), request_.base)
     repository = open_project(clone).repository
     take_packs(repository, there.artifacts, published_folder(request_.run_id))
     repository.set_ref("refs/heads/result", written.tip)
