@@ -199,6 +199,11 @@ def deployment(environ: Mapping[str, str] | None = None) -> Deployment:
     return _convert(given, Deployment, "the environment of the deployment")
 
 
+def wants_no_colour() -> bool:
+    """Whether `NO_COLOR` is set, to whatever but nothing (no-color.org)."""
+    return bool(environment().get("NO_COLOR"))
+
+
 def environment() -> Mapping[str, str]:
     """The process's environment."""
     return os.environ  # noqa: TID251

@@ -128,7 +128,12 @@ class LiveTable:
         self._board = board
         self._news: list[str] = []
         self._frame = Group()
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(
+            stderr=True,
+            highlight=False,
+            # Without colour rich would still make text bold and dim.
+            color_system=None if wants_no_colour() else "auto",
+        )
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
         self._live.start()
 

@@ -171,10 +171,11 @@ class _Writer:
         Its message gets a line more where its short name could be taken for a number or a word.
         """
         parent, author = self.tip, self.request.author
+        gap = "" if message.endswith("\n") else "\n\n"
         self.tree = tree
         nonce = 0
         while True:
-            line = f"\nFanfold-Nonce: {nonce}\n" if nonce else ""
+            line = f"{gap}Fanfold-Nonce: {nonce}\n" if nonce else ""
             self.tip = self.wiring.repository.commit(tree, parent, message + line, when, author)
             short = self.tip[:SHORT]
             if not short.isdigit() and not short.isalpha():
