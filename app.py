@@ -9,18 +9,28 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
 from infra.settings import from_context
+from infra.sources import Sources
+from infra.stacks.control import ControlStack
 from infra.stacks.data import DataStack
 from infra.stacks.network import NetworkStack
 
 FLAGS = json.loads(Path(__file__).with_name("cdk.json").read_text())["context"]
 
 
-def build(outdir: str | None = None, **context: str) -> cdk.App:
+def build(outdir: str | None = None, *, sources: Sources | None = None, **context: str) -> cdk.App:
     """The app with all its stacks; its `synth` fails on a finding that nobody gave a reason for."""
     app = cdk.App(outdir=outdir, context={**FLAGS, **context}, analytics_reporting=False)
     settings = from_context(app.node)
     data = DataStack(app, settings.name("data"), settings=settings)
-    NetworkStack(app, settings.name("network"), settings=settings, data=data)
+    network = NetworkStack(app, settings.name("network"), settings=settings, data=data)
+    ControlStack(
+        app,
+        settings.name("control"),
+        settings=settings,
+        sources=sources or Sources(),
+        data=data,
+        network=network,
+    )
     for field, value in settings.tags().items():
         cdk.Tags.of(app).add(field, value)
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))

@@ -18,6 +18,9 @@ CACHE = ROOT / ".uv" / "bundles"
 PYTHON = "3.13"
 PLATFORM = "aarch64-manylinux_2_28"
 SOURCES = ("fanfold", "roles", "functions")
+IMAGE_SOURCES = (
+    *("fanfold", "roles", "containers", "pyproject.toml", "uv.lock", "README.md", "LICENSE"),
+)
 UNUSED = ("rich", "shtab")
 """Dependencies of the command line."""
 CONTROL_UNUSED = (*UNUSED, "anthropic")
@@ -66,6 +69,20 @@ def sources_only(root: Path, omit: tuple[str, ...]) -> Bundle:
     return Bundle(_made(f"sources-{digest}", lambda folder: copy_sources(root, folder)), digest)
 
 
+def image_context(root: Path) -> Bundle:
+    """What the worker's image is built from: the sources, the lock file, and its own folder."""
+    digest = _digest(root, "worker image", IMAGE_SOURCES)
+
+    def assemble(folder: Path) -> None:
+        for name in IMAGE_SOURCES:
+            if (root / name).is_dir():
+                shutil.copytree(root / name, folder / name, ignore=_NOT_SHIPPED)
+            else:
+                shutil.copy2(root / name, folder / name)
+
+    return Bundle(_made(f"image-{digest}", assemble), digest)
+
+
 def copy_sources(root: Path, folder: Path) -> None:
     """Copy what runs; roles lie in the package as they do in the wheel."""
     for name in SOURCES:
@@ -100,10 +117,10 @@ def _install(uv: str, requirements: str, folder: Path, platform: str) -> None:
     (folder / ".lock").unlink(missing_ok=True)
 
 
-def _digest(root: Path, recipe: str) -> str:
+def _digest(root: Path, recipe: str, names: tuple[str, ...] = SOURCES) -> str:
     found = hashlib.sha256(recipe.encode())
-    for name in SOURCES:
-        for path in sorted((root / name).rglob("*")):
+    for name in names:
+        for path in sorted([root / name, *(root / name).rglob("*")]):
             if path.is_file() and path.suffix != ".pyc":
                 found.update(f"\0{path.relative_to(root).as_posix()}\0".encode())
                 found.update(hashlib.sha256(path.read_bytes()).digest())

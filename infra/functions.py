@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from infra.constructs.access import Access
 
 RUNS, SNAPSHOTS, REQUESTS, DEPENDENCIES = "runs/", "snapshots/", "requests/", "deps/"
+QUEUE, WAITING = "queue/", "waiting/"
+ATTEMPTS = "runs/*/attempts/"
+SUPERVISED = (RUNS, REQUESTS, QUEUE, WAITING)
 
 
 class Size(NamedTuple):
@@ -38,8 +41,6 @@ CONTROL = {
     "reap": Size(60, 512),
 }
 ATTEMPT = Size(840, 2048)
-STEPS = ("admit", "decide", "merge", "verify", "ask", "write_back", "finish")
-"""The functions that the state machine calls."""
 
 
 def statements(name: str, access: Access) -> Sequence[iam.PolicyStatement]:
@@ -57,36 +58,45 @@ def present(root: Path, names: Sequence[str]) -> list[str]:
     return [name for name in names if (root / "functions" / f"{name}.py").exists()]
 
 
+def work(access: Access, *, granted: bool) -> Sequence[iam.PolicyStatement]:
+    """What a worker may do: call its model, and `grant`, which hands out the attempt's own rights.
+
+    Without a `grant` the worker has them itself, for the attempts of every run.
+    """
+    if granted:
+        return [access.call_model(), access.invoke("grant")]
+    return [
+        *(access.call_model(), access.read_events(), access.append_attempts()),
+        *(access.list_artifacts(), access.read_artifacts(RUNS, SNAPSHOTS, DEPENDENCIES)),
+        *(access.write_artifacts(ATTEMPTS), access.coordinate(), access.use_key()),
+    ]
+
+
 def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
     fold = [access.read_events(), access.append_events(), access.list_artifacts()]
-    runs = [access.read_artifacts(RUNS, SNAPSHOTS), access.write_artifacts(RUNS)]
+    step = [
+        *(*fold, access.read_artifacts(RUNS, SNAPSHOTS, DEPENDENCIES)),
+        access.write_artifacts(RUNS, SNAPSHOTS),
+    ]
+    supervise = [
+        *(*fold, access.read_artifacts(*SUPERVISED, SNAPSHOTS, DEPENDENCIES)),
+        access.write_artifacts(*SUPERVISED),
+        *(access.delete_artifacts(QUEUE, WAITING), access.coordinate()),
+        *(access.start_runs(), access.look_at_runs(), access.answer_runs()),
+    ]
     table: dict[str, list[iam.PolicyStatement]] = {
-        "admit": [*fold, _read_requests(access), access.write_artifacts(RUNS), access.coordinate()],
-        "decide": [*fold, *runs, access.coordinate(), access.start_runs()],
-        "merge": [*fold, *runs],
-        "verify": [*fold, *runs, access.invoke("check")],
-        "ask": [*fold, *runs, access.coordinate(), access.announce()],
-        "write_back": [*fold, *runs],
-        "finish": [*fold, *runs, access.coordinate(), access.announce()],
+        "admit": step,
+        "decide": supervise,
+        "merge": step,
+        "verify": [*step, access.invoke("check")],
+        "ask": [*supervise, access.announce()],
+        "write_back": step,
+        "finish": [*step, access.announce()],
         "grant": [access.read_events(), access.coordinate()],
-        "answer": [*fold, *runs, access.coordinate(), access.answer_runs()],
-        "start": [
-            *(*fold, _read_requests(access), access.write_artifacts(RUNS)),
-            *(access.coordinate(), access.start_runs(), access.look_at_runs()),
-            *(access.receive_requests(), access.announce()),
-        ],
-        "promote": [
-            *(*fold, _read_requests(access), access.coordinate()),
-            *(access.start_runs(), access.look_at_runs()),
-        ],
+        "answer": supervise,
+        "start": [*supervise, access.receive_requests()],
+        "promote": supervise,
         "project": [access.read_events(), access.project_events()],
-        "reap": [
-            *(*fold, *runs, access.coordinate()),
-            *(access.look_at_runs(), access.answer_runs(), access.start_runs()),
-        ],
+        "reap": supervise,
     }
     return table[name]
-
-
-def _read_requests(access: Access) -> iam.PolicyStatement:
-    return access.read_artifacts(RUNS, SNAPSHOTS, REQUESTS)

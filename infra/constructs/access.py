@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Access:
-    """Statements about one deployment's tables, bucket, bus and state machine."""
+    """Statements about one deployment's tables, bucket, bus and state machine.
+
+    ARNs are spelt from names, so that every wildcard in them can be seen and accepted by itself.
+    """
 
     def __init__(self, settings: CloudSettings, data: DataStack) -> None:
         self._settings, self._data = settings, data
@@ -24,28 +27,31 @@ class Access:
         self.state_machine_arn = f"arn:aws:states:{here}:stateMachine:{machine}"
         self._executions = f"arn:aws:states:{here}:execution:{machine}:*"
         self._function_prefix = f"arn:aws:lambda:{here}:function:"
+        self._table_prefix = f"arn:aws:dynamodb:{here}:table/"
+        bucket = settings.name("artifacts")
+        self._bucket_arn = f"arn:aws:s3:::{bucket}-{Aws.ACCOUNT_ID}-{Aws.REGION}"
+        self.events_arn = self._table_arn("events")
 
-    def function_arn(self, name: str) -> str:
-        return f"{self._function_prefix}{self._settings.name(name)}"
+    def live_arn(self, name: str) -> str:
+        """The alias that every deploy moves on, known before the function is."""
+        return f"{self._function_prefix}{self._settings.name(name)}:live"
 
     def read_events(self) -> iam.PolicyStatement:
-        table = self._data.event_store.events.table_arn
-        return _allow(
-            "ReadEvents", ["dynamodb:GetItem", "dynamodb:Query"], table, f"{table}/index/streams"
-        )
+        actions = ["dynamodb:GetItem", "dynamodb:Query"]
+        return _allow("ReadEvents", actions, self.events_arn, f"{self.events_arn}/index/streams")
 
     def append_events(self) -> iam.PolicyStatement:
         """Events are put and never changed or deleted, by nobody."""
-        return _allow("AppendEvents", ["dynamodb:PutItem"], self._data.event_store.events.table_arn)
+        return _allow("AppendEvents", ["dynamodb:PutItem"], self.events_arn)
 
     def coordinate(self) -> iam.PolicyStatement:
         actions = ["GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"]
-        table = self._data.event_store.coordination.table_arn
+        table = self._table_arn("coordination")
         return _allow("Coordinate", [f"dynamodb:{action}" for action in actions], table)
 
     def project_events(self) -> iam.PolicyStatement:
         actions = ["GetItem", "Query", "PutItem", "UpdateItem"]
-        table = self._data.event_store.projections.table_arn
+        table = self._table_arn("projections")
         return _allow("ProjectEvents", [f"dynamodb:{action}" for action in actions], table)
 
     def read_artifacts(self, *prefixes: str) -> iam.PolicyStatement:
@@ -54,9 +60,12 @@ class Access:
     def write_artifacts(self, *prefixes: str) -> iam.PolicyStatement:
         return _allow("WriteArtifacts", ["s3:PutObject"], *self._objects(prefixes))
 
+    def delete_artifacts(self, *prefixes: str) -> iam.PolicyStatement:
+        return _allow("DeleteArtifacts", ["s3:DeleteObject"], *self._objects(prefixes))
+
     def list_artifacts(self) -> iam.PolicyStatement:
         """Without it a missing object reads as a forbidden one."""
-        return _allow("ListArtifacts", ["s3:ListBucket"], self._data.artifacts.bucket.bucket_arn)
+        return _allow("ListArtifacts", ["s3:ListBucket"], self._bucket_arn)
 
     def use_key(self) -> iam.PolicyStatement:
         return _allow(
@@ -77,14 +86,26 @@ class Access:
         return _allow("StartRuns", ["states:StartExecution"], self.state_machine_arn)
 
     def look_at_runs(self) -> iam.PolicyStatement:
-        return _allow("LookAtRuns", ["states:DescribeExecution"], self._executions)
+        actions = ["states:DescribeExecution", "states:GetExecutionHistory"]
+        return _allow("LookAtRuns", actions, self._executions)
 
     def answer_runs(self) -> iam.PolicyStatement:
-        actions = ["states:SendTaskSuccess", "states:SendTaskFailure"]
-        return _allow("AnswerRuns", actions, self.state_machine_arn)
+        return _allow("AnswerRuns", ["states:SendTaskSuccess"], self.state_machine_arn)
 
     def announce(self) -> iam.PolicyStatement:
         return _allow("Announce", ["events:PutEvents"], self._data.intake.bus.event_bus_arn)
+
+    def append_attempts(self) -> iam.PolicyStatement:
+        """To the streams of attempts, whichever run they belong to."""
+        return _allow(
+            "AppendAttempts",
+            ["dynamodb:PutItem"],
+            self.events_arn,
+            conditions={
+                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["run/*/attempt/*"]},
+                "Null": {"dynamodb:LeadingKeys": "false"},
+            },
+        )
 
     def receive_requests(self) -> iam.PolicyStatement:
         actions = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"]
@@ -92,16 +113,19 @@ class Access:
         return _allow("ReceiveRequests", [f"sqs:{action}" for action in actions], queue)
 
     def invoke(self, name: str) -> iam.PolicyStatement:
-        return _allow(
-            f"Invoke{name.title()}", ["lambda:InvokeFunction"], f"{self.function_arn(name)}:live"
-        )
+        return _allow(f"Invoke{name.title()}", ["lambda:InvokeFunction"], self.live_arn(name))
 
     def call_model(self) -> iam.PolicyStatement:
         return _allow("CallModel", CALLS, *model_arns(self._settings))
 
+    def objects_arn(self, pattern: str) -> str:
+        return f"{self._bucket_arn}/{pattern}"
+
     def _objects(self, prefixes: tuple[str, ...]) -> list[str]:
-        bucket = self._data.artifacts.bucket
-        return [bucket.arn_for_objects(f"{prefix}*") for prefix in prefixes]
+        return [self.objects_arn(f"{prefix}*") for prefix in prefixes]
+
+    def _table_arn(self, part: str) -> str:
+        return f"{self._table_prefix}{self._settings.name(part)}"
 
 
 def _allow(

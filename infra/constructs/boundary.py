@@ -22,7 +22,7 @@ OBSERVE = [
 STORE = [
     *(f"dynamodb:{action}" for action in ("DeleteItem", "GetItem", "PutItem", "Query")),
     *("dynamodb:UpdateItem", "kms:Decrypt", "kms:GenerateDataKey"),
-    *("s3:GetObject", "s3:ListBucket", "s3:PutObject"),
+    *("s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"),
 ]
 STREAM = [
     *(f"dynamodb:{action}" for action in ("DescribeStream", "GetRecords", "GetShardIterator")),
@@ -31,7 +31,7 @@ STREAM = [
 ]
 STEER = [
     *("events:PutEvents", "lambda:InvokeFunction", "states:DescribeExecution"),
-    *("states:SendTaskFailure", "states:SendTaskSuccess", "states:StartExecution"),
+    *("states:GetExecutionHistory", "states:SendTaskSuccess", "states:StartExecution"),
     *("sts:AssumeRole", "sts:TagSession"),
 ]
 WORK = [
@@ -42,13 +42,33 @@ WORK = [
 ]
 
 
+RUN_STEPS = [
+    *("ecs:DescribeTasks", "ecs:RunTask", "ecs:StopTask", "ecs:TagResource", "iam:PassRole"),
+    *("events:DescribeRule", "events:PutRule", "events:PutTargets", "lambda:InvokeFunction"),
+    *("states:DescribeExecution", "states:StartExecution", "states:StopExecution"),
+]
+DELIVER_LOGS = [
+    *(f"logs:{verb}LogDelivery" for verb in ("Create", "Delete", "Get", "Update")),
+    *("logs:DescribeLogGroups", "logs:DescribeResourcePolicies"),
+    *("logs:ListLogDeliveries", "logs:PutResourcePolicy"),
+]
+SAMPLE = ["xray:GetSamplingRules", "xray:GetSamplingTargets"]
+PULL = [
+    *("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage"),
+    *("ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer"),
+]
+
+
 class Boundaries(Construct):
-    """One for the functions that steer runs, one for the workers that run models."""
+    """For the functions that steer runs, their state machine, workers, and single attempts."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: CloudSettings) -> None:
         super().__init__(scope, construct_id)
         self.control = self._policy(settings, "Control", [*OBSERVE, *STORE, *STREAM, *STEER])
-        self.worker = self._policy(settings, "Worker", [*OBSERVE, *WORK])
+        self.supervisor = self._policy(
+            settings, "Supervisor", [*OBSERVE, *SAMPLE, *DELIVER_LOGS, *RUN_STEPS]
+        )
+        self.worker = self._policy(settings, "Worker", [*OBSERVE, *WORK, *STORE, *PULL])
         self.session = self._policy(settings, "Session", STORE)
 
     def _policy(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aws_cdk import Acknowledgment, Validations
+from aws_cdk import Acknowledgment, Aws, Validations
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aws_cdk import aws_iam as iam
     from constructs import Construct
 
 
@@ -15,3 +18,23 @@ def acknowledge(construct: Construct, *findings: tuple[str, str]) -> None:
     Validations.of(construct).acknowledge(
         *(Acknowledgment(id=rule, reason=reason) for rule, reason in findings)
     )
+
+
+def acknowledge_wildcards(
+    construct: Construct, statements: Sequence[iam.PolicyStatement], reason: str
+) -> None:
+    """Accept the wildcards in the resources of just these statements."""
+    found = {resource for statement in statements for resource in statement.resources}
+    acknowledge(
+        construct,
+        *(
+            (f"AwsSolutions-IAM5[Resource::{_plain(resource)}]", reason)
+            for resource in sorted(found)
+            if "*" in resource
+        ),
+    )
+
+
+def _plain(resource: str) -> str:
+    region = resource.replace(Aws.REGION, "<AWS::Region>")
+    return region.replace(Aws.ACCOUNT_ID, "<AWS::AccountId>")

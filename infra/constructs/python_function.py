@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Aws, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra.constructs.findings import acknowledge, acknowledge_wildcards
 from infra.constructs.log_group import own_log
 
 if TYPE_CHECKING:
@@ -96,15 +97,16 @@ class PythonFunction(Construct):
             **(workplace.options() if workplace else {}),
         )
         self.version = self.function.current_version
+        self.every_version_arn = (
+            f"arn:aws:lambda:{Aws.REGION}:{Aws.ACCOUNT_ID}:function:{full_name}:*"
+        )
+        """Also of versions that runs began on and that a deploy has replaced since."""
         self.live = lambda_.Alias(
             self, "Live", alias_name=LIVE, version=cast("lambda_.IVersion", self.version)
         )
-        self._allow([*self._own_statements(workplace is not None), *statements])
-
-    @property
-    def every_version_arn(self) -> str:
-        """Of the versions that runs began on and that the next deploy replaces, too."""
-        return f"{self.function.function_arn}:*"
+        for statement in [*self._own_statements(workplace is not None), *statements]:
+            self.role.add_to_policy(statement)
+        self._acknowledge(statements)
 
     def _own_statements(self, inside_vpc: bool) -> list[iam.PolicyStatement]:
         own = [
@@ -129,6 +131,18 @@ class PythonFunction(Construct):
             )
         return own
 
-    def _allow(self, statements: Sequence[iam.PolicyStatement]) -> None:
-        for statement in statements:
-            self.role.add_to_policy(statement)
+    def _acknowledge(self, statements: Sequence[iam.PolicyStatement]) -> None:
+        version = "The dependencies are locked and bundled for this version of Python."
+        acknowledge(
+            self,
+            ("AwsSolutions-L1", version),
+            ("Serverless-LambdaLatestVersion", version),
+            ("Serverless-LambdaDLQ", "Who calls it waits for the answer or has dead letters."),
+            (
+                "AwsSolutions-IAM5[Resource::*]",
+                "Traces, and network interfaces that do not exist yet, have no name.",
+            ),
+        )
+        acknowledge_wildcards(
+            self, statements, "Objects below prefixes, and executions of the one state machine."
+        )

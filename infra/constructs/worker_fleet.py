@@ -1,0 +1,160 @@
+"""Agents that need a shell or more than a quarter of an hour: tasks on Fargate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from aws_cdk import Aws, CfnResource, Duration, RemovalPolicy
+from aws_cdk import aws_ecr_assets as ecr_assets
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra.constructs.findings import acknowledge
+from infra.constructs.log_group import own_log
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aws_cdk import aws_ec2 as ec2
+    from aws_cdk import aws_logs as logs
+
+    from infra.bundle import Bundle
+    from infra.settings import CloudSettings
+
+CONTAINER = "worker"
+CPU, MEMORY_MB, DISK_GB = 2048, 8192, 50
+SPOT_NOTICE = Duration.seconds(120)
+"""How long ahead Spot tells a task of its end; it saves a checkpoint in it."""
+
+
+class WorkerFleet(Construct):
+    """A cluster with a task definition and a role for every kind of agent; idle, it costs nothing.
+
+    The image is an asset: its tag is the digest of what it is built from, so that a deployment and
+    its workers never differ. The CDK's command line builds it when it deploys, not at synthesis.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: CloudSettings,
+        vpc: ec2.IVpc,
+        context: Bundle,
+        environments: Mapping[str, Mapping[str, str]],
+        boundary: iam.IManagedPolicy,
+        statements: Sequence[iam.PolicyStatement],
+    ) -> None:
+        """`environments` are the variables of each role's container; `statements` what all may."""
+        super().__init__(scope, construct_id)
+        self._settings, self._boundary = settings, boundary
+        self.cluster = ecs.Cluster(
+            self,
+            "Cluster",
+            cluster_name=settings.name("workers"),
+            vpc=vpc,
+            enable_fargate_capacity_providers=True,
+            container_insights_v2=ecs.ContainerInsights.ENABLED,
+        )
+        self.log = own_log(self, "Log", name=f"/{settings.name('worker')}", settings=settings)
+        self._image = ecr_assets.DockerImageAsset(
+            self,
+            "Image",
+            directory=str(context.folder),
+            file="containers/worker/Dockerfile",
+            platform=ecr_assets.Platform.LINUX_ARM64,
+            extra_hash=context.digest,
+        )
+        self._execution_role = self._role("Execution", "worker-start")
+        self.roles: dict[str, iam.Role] = {}
+        self.task_definitions = {
+            role: self._task_definition(role, variables, statements)
+            for role, variables in environments.items()
+        }
+
+    @property
+    def family(self) -> str:
+        """The name of a task definition, with `{}` in place of the agent's role."""
+        return self._settings.name("worker-{}")
+
+    def run_statements(self) -> list[iam.PolicyStatement]:
+        """What it takes to run, watch, stop and tag the tasks, in this cluster alone."""
+        here = f"{Aws.REGION}:{Aws.ACCOUNT_ID}"
+        families = [
+            f"arn:aws:ecs:{here}:task-definition/{self.family.format(role)}:*"
+            for role in self.task_definitions
+        ]
+        tasks = f"arn:aws:ecs:{here}:task/{self._settings.name('workers')}/*"
+        passed = [self._execution_role.role_arn, *(role.role_arn for role in self.roles.values())]
+        in_cluster = {"ArnEquals": {"ecs:cluster": self.cluster.cluster_arn}}
+        return [
+            iam.PolicyStatement(
+                sid="RunWorkers", actions=["ecs:RunTask"], resources=families, conditions=in_cluster
+            ),
+            iam.PolicyStatement(
+                sid="WatchWorkers",
+                actions=["ecs:DescribeTasks", "ecs:StopTask"],
+                resources=[tasks],
+                conditions=in_cluster,
+            ),
+            iam.PolicyStatement(
+                sid="TagWorkers",
+                actions=["ecs:TagResource"],
+                resources=[tasks],
+                conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
+            ),
+            iam.PolicyStatement(
+                sid="GiveWorkersTheirRoles",
+                actions=["iam:PassRole"],
+                resources=passed,
+                conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+            ),
+        ]
+
+    def _task_definition(
+        self, role: str, variables: Mapping[str, str], statements: Sequence[iam.PolicyStatement]
+    ) -> ecs.FargateTaskDefinition:
+        self.roles[role] = self._role(role.title(), f"worker-{role}")
+        for statement in statements:
+            self.roles[role].add_to_policy(statement)
+        definition = ecs.FargateTaskDefinition(
+            self,
+            f"{role.title()}Task",
+            family=self.family.format(role),
+            cpu=CPU,
+            memory_limit_mib=MEMORY_MB,
+            ephemeral_storage_gib=DISK_GB,
+            runtime_platform=ecs.RuntimePlatform(
+                cpu_architecture=ecs.CpuArchitecture.ARM64,
+                operating_system_family=ecs.OperatingSystemFamily.LINUX,
+            ),
+            task_role=cast("iam.IRole", self.roles[role]),
+            execution_role=cast("iam.IRole", self._execution_role),
+        )
+        definition.add_container(
+            CONTAINER,
+            image=ecs.ContainerImage.from_docker_image_asset(self._image),
+            stop_timeout=SPOT_NOTICE,
+            environment=dict(variables),
+            logging=ecs.LogDrivers.aws_logs(
+                stream_prefix=role, log_group=cast("logs.ILogGroup", self.log)
+            ),
+        )
+        revision = cast("CfnResource", definition.node.default_child)
+        revision.apply_removal_policy(RemovalPolicy.RETAIN)
+        acknowledge(
+            definition,
+            ("AwsSolutions-ECS2", "The variables are names of this deployment, and no secrets."),
+        )
+        return definition
+
+    def _role(self, construct_id: str, name: str) -> iam.Role:
+        return iam.Role(
+            self,
+            f"{construct_id}Role",
+            role_name=self._settings.name(name),
+            assumed_by=cast("iam.IPrincipal", iam.ServicePrincipal("ecs-tasks.amazonaws.com")),
+            permissions_boundary=self._boundary,
+        )

@@ -1,0 +1,182 @@
+"""What carries out runs: functions, the state machine, workers, and what sets them going."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from aws_cdk import Duration, Fn, Stack
+
+from fanfold.settings import Deployment
+from infra import functions
+from infra.bundle import CONTROL_UNUSED, UNUSED
+from infra.constructs.access import Access
+from infra.constructs.attempt_session import AttemptSession
+from infra.constructs.boundary import Boundaries
+from infra.constructs.python_function import PythonFunction, Workplace
+from infra.constructs.supervisor import Supervisor, functions_of, placeholder_of
+from infra.constructs.triggers import Triggers
+from infra.constructs.worker_fleet import WorkerFleet
+from infra.settings import Profile
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_ec2 as ec2
+    from aws_cdk import aws_iam as iam
+    from constructs import Construct
+
+    from infra.settings import CloudSettings
+    from infra.sources import Sources
+    from infra.stacks.data import DataStack
+    from infra.stacks.network import NetworkStack
+
+
+class ControlStack(Stack):
+    """Every function that has a handler, and the supervisor once it has all that it calls."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: CloudSettings,
+        sources: Sources,
+        data: DataStack,
+        network: NetworkStack,
+    ) -> None:
+        super().__init__(scope, construct_id, description="fanfold: functions and supervisor")
+        self.add_stack_dependency(data)
+        self._settings, self._sources = settings, sources
+        self._data, self._network = data, network.network
+        self._access = Access(settings, data)
+        self._boundaries = Boundaries(self, "Boundaries", settings=settings)
+        self.functions = {
+            name: self._control_function(name)
+            for name in functions.present(sources.root, list(functions.CONTROL))
+        }
+        self._open_sessions()
+        self.attempts = self._attempt_functions()
+        self.fleet = self._worker_fleet()
+        self.supervisor = self._supervisor()
+        self.triggers = Triggers(
+            self, "Triggers", settings=settings, functions=self.functions, data=data
+        )
+
+    @property
+    def _granted(self) -> bool:
+        return bool(functions.present(self._sources.root, ["grant"]))
+
+    def _deployment(self, role: str = "") -> Deployment:
+        store = self._data.event_store
+        return Deployment(
+            events_table=store.events.table_name,
+            projections_table=store.projections.table_name,
+            coordination_table=store.coordination.table_name,
+            artifact_bucket=self._data.artifacts.bucket.bucket_name,
+            event_bus=self._data.intake.bus.event_bus_name,
+            state_machine=self._access.state_machine_arn,
+            grant_function=self._access.live_arn("grant") if self._granted else "",
+            role=role,
+            run_slots=self._settings.run_slots,
+        )
+
+    def _control_function(self, name: str) -> PythonFunction:
+        size = functions.CONTROL[name]
+        return PythonFunction(
+            self,
+            placeholder_of(name).removesuffix("Function"),
+            settings=self._settings,
+            name=name.replace("_", "-"),
+            handler=name,
+            bundle=self._sources.bundle(CONTROL_UNUSED),
+            environment=self._deployment().environment(),
+            boundary=cast("iam.IManagedPolicy", self._boundaries.control),
+            statements=functions.statements(name, self._access),
+            timeout=Duration.seconds(size.timeout_s),
+            memory_mb=size.memory_mb,
+        )
+
+    def _attempt_functions(self) -> dict[str, PythonFunction]:
+        if not functions.present(self._sources.root, ["attempt"]):
+            return {}
+        roles = functions.roles(self._sources.root)
+        return {role: self._attempt_function(role) for role in roles}
+
+    def _attempt_function(self, role: str) -> PythonFunction:
+        return PythonFunction(
+            self,
+            f"Attempt{role.title()}",
+            settings=self._settings,
+            name=f"attempt-{role}",
+            handler="attempt",
+            bundle=self._sources.bundle(UNUSED),
+            environment=self._deployment(role).environment(),
+            boundary=cast("iam.IManagedPolicy", self._boundaries.worker),
+            statements=functions.work(self._access, granted=self._granted),
+            timeout=Duration.seconds(functions.ATTEMPT.timeout_s),
+            memory_mb=functions.ATTEMPT.memory_mb,
+            reserved=self._settings.reserved_concurrency,
+            workplace=self._workplace(),
+        )
+
+    def _workplace(self) -> Workplace:
+        return Workplace(
+            cast("ec2.IVpc", self._network.vpc),
+            self._network.subnets,
+            cast("ec2.ISecurityGroup", self._network.worker_group),
+        )
+
+    def _open_sessions(self) -> None:
+        if not self._granted:
+            return
+        grant = self.functions["grant"].role
+        sessions = AttemptSession(
+            self,
+            "AttemptSession",
+            settings=self._settings,
+            access=self._access,
+            grant=cast("iam.IRole", grant),
+            boundary=cast("iam.IManagedPolicy", self._boundaries.session),
+        )
+        grant.add_to_policy(sessions.assume_statement())
+
+    def _worker_fleet(self) -> WorkerFleet | None:
+        if self._settings.profile is not Profile.FULL or not self._sources.has_worker:
+            return None
+        roles = functions.roles(self._sources.root)
+        return WorkerFleet(
+            self,
+            "WorkerFleet",
+            settings=self._settings,
+            vpc=cast("ec2.IVpc", self._network.vpc),
+            context=self._sources.image_context(),
+            environments={role: self._deployment(role).environment() for role in roles},
+            boundary=cast("iam.IManagedPolicy", self._boundaries.worker),
+            statements=functions.work(self._access, granted=self._granted),
+        )
+
+    def _supervisor(self) -> Supervisor | None:
+        definition = self._sources.definition()
+        called = functions_of(definition) - {"attempt"}
+        if not definition or not self.attempts or not called <= set(self.functions):
+            return None
+        return Supervisor(
+            self,
+            "Supervisor",
+            settings=self._settings,
+            definition=definition,
+            substitutions=self._substitutions(sorted(called)),
+            functions=[*(self.functions[name] for name in sorted(called)), *self.attempts.values()],
+            fleet=self.fleet,
+            boundary=cast("iam.IManagedPolicy", self._boundaries.supervisor),
+        )
+
+    def _substitutions(self, called: list[str]) -> dict[str, str]:
+        """Control functions by version, so that an execution ends on the code it began with."""
+        subnets = self._network.vpc.select_subnets(subnet_type=self._network.subnets.subnet_type)
+        return {
+            **{placeholder_of(name): self.functions[name].version.function_arn for name in called},
+            "AttemptFunction": self._access.live_arn("attempt-{}"),
+            "Cluster": self._settings.name("workers"),
+            "WorkerTaskDefinition": self._settings.name("worker-{}"),
+            "WorkerSubnets": Fn.join(",", subnets.subnet_ids),
+            "WorkerSecurityGroup": self._network.worker_group.security_group_id,
+        }
