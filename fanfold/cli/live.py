@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from fanfold.settings import environment
+from fanfold.settings import environment, wants_no_colour
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
