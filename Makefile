@@ -49,7 +49,7 @@ imports: setup
 
 unused: setup
 	$(BIN)/vulture
-	$(BIN)/deptry fanfold
+	$(BIN)/deptry fanfold functions
 
 # Node comes with the environment, so that the machine needs none of its own.
 synth deploy: export PATH := $(CURDIR)/$(BIN):$(PATH)

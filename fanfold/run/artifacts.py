@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+QUEUE = "queue/"
+WAITING = "waiting/"
+
 
 def run_file(run_id: str, name: str) -> str:
     return f"runs/{run_id}/{name}"
@@ -21,3 +24,13 @@ def verify_file(run_id: str, name: str) -> str:
 
 def result_file(run_id: str, name: str) -> str:
     return f"runs/{run_id}/result/{name}"
+
+
+def token_file(run_id: str) -> str:
+    """What lets the execution of a run go on that waits for a person."""
+    return f"{WAITING}{run_id}"
+
+
+def queue_file(when: str, run_id: str) -> str:
+    """A run that waits for a slot; in the order of `when`, a sortable time."""
+    return f"{QUEUE}{when}-{run_id}"

@@ -5,12 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from fanfold.run.attempt import Exit
+
 if TYPE_CHECKING:
     from fanfold.run.events import RunOptions
     from fanfold.run.state import UnitState
 
 LAMBDA_MINUTES = 10.0
 SHELL_ROLES = frozenset({"implementer", "tester", "arbiter"})
+URGENT_ROLES = frozenset({"arbiter"})
+CUT_OFF = frozenset({Exit.INTERRUPTED, Exit.LOST})
 
 
 class Placement(StrEnum):
@@ -30,3 +34,11 @@ def placement_of(options: RunOptions, unit: UnitState, role: str) -> Placement:
         return Placement.LOCAL
     light = role not in SHELL_ROLES and unit.spec.minutes <= LAMBDA_MINUTES
     return Placement.LAMBDA if light and not unit.escalated else Placement.FARGATE
+
+
+def may_be_interrupted(unit: UnitState, role: str) -> bool:
+    """Whether the unit's next attempt may run on capacity that can be taken away.
+
+    Not one that other units wait for, and not after it was cut off once.
+    """
+    return role not in URGENT_ROLES and all(t.outcome not in CUT_OFF for t in unit.tries)

@@ -10,7 +10,8 @@ from fanfold.run.state import Outcome
 from fanfold.run.view import outcome_of
 from fanfold.steps.attempt import attempt
 from tests.fakes import stores
-from tests.workflow.aws.site import OutOfOrder, build
+from tests.workflow.aws import cloud
+from tests.workflow.aws.site import OutOfOrder, build, played
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from fanfold.run.events import AttemptDispatched
     from fanfold.run.state import RunState
     from tests.workflow.aws.scenarios import Scenario
-    from tests.workflow.aws.site import Site
+    from tests.workflow.aws.site import Played, Site
 
 
 class TwiceEngine(LocalEngine):
@@ -38,20 +39,30 @@ class TwiceEngine(LocalEngine):
         twin.join()
 
 
-def memory(scenario: Scenario, folder: Path) -> Site:
+def memory(scenario: Scenario, folder: Path) -> Played:
     with stores.memory(folder) as opened:
         return _drive(build(scenario, folder / "repository", opened, "local"))
 
 
-def local(scenario: Scenario, folder: Path) -> Site:
+def local(scenario: Scenario, folder: Path) -> Played:
     with stores.local(folder) as opened:
         return _drive(build(scenario, folder / "repository", opened, "local"))
 
 
-ENGINES: dict[str, Callable[[Scenario, Path], Site]] = {"memory": memory, "local": local}
+def cloud_stores(scenario: Scenario, folder: Path) -> Played:
+    with stores.moto(folder) as opened:
+        return _drive(build(scenario, folder / "repository", opened, "local"))
 
 
-def _drive(site: Site) -> Site:
+ENGINES: dict[str, Callable[[Scenario, Path], Played]] = {
+    "memory": memory,
+    "local": local,
+    "local engine, cloud stores": cloud_stores,
+    "cloud": cloud.play,
+}
+
+
+def _drive(site: Site) -> Played:
     """To the end: resumed where it broke, and with a person's next word where it waits."""
     kind = TwiceEngine if site.scenario.twice else LocalEngine
     words = list(site.scenario.words)
@@ -68,4 +79,4 @@ def _drive(site: Site) -> Site:
         site.say(words.pop(0))
         state = engine().finish(site.journal())
     assert not words
-    return site
+    return played(site)

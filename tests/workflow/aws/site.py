@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pygit2
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from fanfold.ports import ArtifactStore
     from fanfold.run.events import EventData
+    from fanfold.run.state import RunState
     from fanfold.steps.wiring import Wiring
     from tests.fakes.stores import Stores
     from tests.workflow.aws.scenarios import Scenario
@@ -146,18 +147,26 @@ def _repository(root: Path, files: dict[str, str]) -> tuple[str, str]:
     return str(commit), str(tree)
 
 
+class Played(NamedTuple):
+    """What a scenario left: its last state, and every stream as types and data."""
+
+    state: RunState
+    story: dict[str, list[tuple[str, Any]]]
+
+
 VARIES = frozenset(
     {"placement", "engine", "holder", "duration_s", "duration_ms", "latency_ms", "event_id"}
 )
 
 
-def story(site: Site) -> dict[str, list[tuple[str, Any]]]:
-    """Every stream of the run as types and data, without what depends on place and time."""
+def played(site: Site) -> Played:
+    """The streams come without what depends on place and time."""
     store = site.wiring.events
-    return {
+    story = {
         stream: [(e.event_type, _same(e.data)) for e in store.read(stream)]
         for stream in sorted(store.streams("run/"))
     }
+    return Played(site.journal().state, story)
 
 
 def _same(value: Any) -> Any:

@@ -1,0 +1,153 @@
+"""Wiring in an AWS account: what the functions and the containers there work with."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fanfold.adapters.aws.artifact_store import S3ArtifactStore
+from fanfold.adapters.aws.clients import Clients
+from fanfold.adapters.aws.event_store import DynamoEventStore
+from fanfold.adapters.aws.executions import StateMachineExecutions
+from fanfold.adapters.aws.lease import DynamoLease
+from fanfold.adapters.aws.slots import Slots
+from fanfold.adapters.aws.table import Table
+from fanfold.adapters.local.clock import SystemClock
+from fanfold.settings import Settings, credentials, deployment
+from fanfold.steps.journal import Journal
+from fanfold.steps.request import load_request
+from fanfold.steps.wiring import Supervision, Wiring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fanfold.ports import Clock, Model, Prices, Sandbox
+    from fanfold.run.attempt import Context, Usage
+    from fanfold.settings import Deployment
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """What starts and steers executions, and by run the ports of its steps and its project."""
+
+    supervision: Supervision
+    wiring: Callable[[str], Wiring]
+    project: Callable[[str], str]
+
+
+@cache
+def deployed() -> Cloud:
+    """As the environment of this function says. Raises `InvalidSettings`."""
+    return aws(deployment(), Clients(), Path(tempfile.gettempdir()) / "fanfold")
+
+
+def aws(
+    deployment: Deployment,
+    clients: Clients,
+    folder: Path,
+    *,
+    sandbox: Sandbox | None = None,
+    clock: Clock | None = None,
+) -> Cloud:
+    """The deployment as one process uses it; repositories and workspaces lie below `folder`.
+
+    With a `sandbox`, attempts whose role has a shell get one.
+    """
+    site = _Account(deployment, clients, folder, sandbox, clock or SystemClock())
+    supervision = Supervision(
+        journal=lambda run_id: Journal(site.events(run_id), run_id),
+        artifacts=site.artifacts,
+        lease=site.lease,
+        clock=site.clock,
+        slots=Slots(site.coordination, deployment.run_slots, site.clock),
+        executions=StateMachineExecutions(clients.state_machines, deployment.state_machine),
+    )
+    return Cloud(supervision, site.wiring, site.project)
+
+
+class _Account:
+    """The stores of a deployment; what a run adds to them is found by its request."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        clients: Clients,
+        folder: Path,
+        sandbox: Sandbox | None,
+        clock: Clock,
+    ) -> None:
+        self._deployment, self._clients, self._folder = deployment, clients, folder
+        self._sandbox, self.clock = sandbox, clock
+        self.artifacts = S3ArtifactStore(clients.s3, deployment.artifact_bucket)
+        self.coordination = Table(clients.dynamodb, deployment.coordination_table)
+        self.lease = DynamoLease(self.coordination, clock)
+
+    def project(self, run_id: str) -> str:
+        """Raises `ArtifactMissing` for a run that nobody asked for."""
+        return load_request(self.artifacts, run_id).project
+
+    def events(self, run_id: str) -> DynamoEventStore:
+        table = Table(self._clients.dynamodb, self._deployment.events_table)
+        return DynamoEventStore(table, self.project(run_id), self.clock, self.artifacts)
+
+    def wiring(self, run_id: str) -> Wiring:
+        """The ports of the run's steps; its repository is made of what was pushed and published.
+
+        Raises `ArtifactMissing` where the snapshot of its base is not there.
+        """
+        from fanfold.adapters.git.deferred import DeferredCheckouts
+        from fanfold.adapters.git.snapshots import SnapshotRepository, published_folder
+        from fanfold.adapters.git.workspaces import GitWorkspaces
+        from fanfold.adapters.local.checks import TreeChecks
+        from fanfold.adapters.local.secrets import Secrets
+
+        repository = SnapshotRepository(
+            self._folder / f"{run_id}.git",
+            self.artifacts,
+            home=published_folder(run_id),
+            snapshots=[load_request(self.artifacts, run_id).base],
+            publishes=not self._deployment.role,
+        )
+        workspaces = GitWorkspaces(repository, self._folder / "workspaces", self._sandbox)
+        return Wiring(
+            events=self.events(run_id),
+            artifacts=self.artifacts,
+            lease=self.lease,
+            clock=self.clock,
+            repository=repository,
+            workspaces=DeferredCheckouts(workspaces),
+            checks=TreeChecks(workspaces),
+            models=_model,
+            prices=_LatePrices(),
+            secrets=Secrets(),
+            has_shell=self._sandbox is not None,
+        )
+
+
+def _model(context: Context) -> Model:
+    """Raises `MissingKey`."""
+    from fanfold.bootstrap import models_of
+
+    return models_of(Settings(), credentials())(context)
+
+
+class _LatePrices:
+    """`ports.Prices`, loaded when the first is asked for, which control functions never do."""
+
+    @cached_property
+    def _prices(self) -> Prices:
+        from fanfold.bootstrap import prices_of
+
+        return prices_of(Settings())
+
+    def cost(self, model: str, usage: Usage) -> int:
+        return self._prices.cost(model, usage)
+
+    def worst_case(self, model: str, input_tokens: int, max_tokens: int) -> int:
+        return self._prices.worst_case(model, input_tokens, max_tokens)
+
+    def affordable_tokens(self, model: str, input_tokens: int, budget: int) -> int:
+        return self._prices.affordable_tokens(model, input_tokens, budget)

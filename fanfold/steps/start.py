@@ -1,0 +1,99 @@
+"""Start: an execution for every run that was asked for, as many at a time as there are slots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanfold.run.artifacts import QUEUE, queue_file, token_file
+from fanfold.run.decide import decide
+from fanfold.run.events import RunQueued, RunRequested
+from fanfold.run.steps import Ask
+from fanfold.steps.request import load_request
+
+if TYPE_CHECKING:
+    from fanfold.run.state import RunState
+    from fanfold.steps.journal import Journal
+    from fanfold.steps.wiring import Supervision
+
+CLAIM_S = 120.0
+
+
+def start(run_id: str, supervision: Supervision) -> bool:
+    """See to it that the run goes on, now or when a slot comes free; gives whether it does now.
+
+    Safe to repeat. Raises:
+        ArtifactMissing: nobody asked for this run.
+        LeaseLost: the claim of its slot expired meanwhile; start it again.
+    """
+    journal = supervision.journal(run_id)
+    state = _requested(journal, supervision)
+    if state.outcome is not None or is_waiting(state, supervision):
+        _leave_queue(run_id, supervision)
+        return False
+    if supervision.slots.claim(run_id, CLAIM_S) is None:
+        _queue(journal, supervision)
+        return False
+    _go(state, supervision)
+    _leave_queue(run_id, supervision)
+    return True
+
+
+def promote(supervision: Supervision) -> None:
+    """Start the runs that wait for a slot, the oldest first, until one has to wait on."""
+    for entry in supervision.artifacts.list(QUEUE):
+        run_id = entry.rpartition("-")[2]
+        if not start(run_id, supervision) and entry in supervision.artifacts.list(QUEUE):
+            return
+
+
+def is_waiting(state: RunState, supervision: Supervision) -> bool:
+    """Whether the run's execution waits for a person who has not spoken yet."""
+    step = decide(state)
+    waits = isinstance(step, Ask) and step.waiting
+    return waits and supervision.artifacts.exists(token_file(state.run_id))
+
+
+def _requested(journal: Journal, supervision: Supervision) -> RunState:
+    state = journal.refresh()
+    if state.requested_at is not None:
+        return state
+    request = load_request(supervision.artifacts, journal.run_id)
+    return journal.append(
+        RunRequested(
+            run_id=request.run_id,
+            plan=request.plan_path,
+            plan_sha256=request.plan_sha256,
+            base=request.base,
+            options=request.options,
+        )
+    )
+
+
+def _go(state: RunState, supervision: Supervision) -> None:
+    """Start the execution of this generation, or let it go on where it waited for a person."""
+    token = token_file(state.run_id)
+    execution = supervision.executions.start(state.run_id, state.generation)
+    if supervision.executions.is_over(execution):
+        supervision.slots.release(state.run_id)
+        return
+    supervision.slots.hold(state.run_id, execution)
+    if supervision.artifacts.exists(token):
+        supervision.executions.go_on(supervision.artifacts.get(token).decode())
+        supervision.artifacts.delete(token)
+
+
+def _queue(journal: Journal, supervision: Supervision) -> None:
+    if _queued(journal.run_id, supervision):
+        return
+    when = supervision.clock.now().strftime("%Y%m%dT%H%M%S%f")
+    supervision.artifacts.put(queue_file(when, journal.run_id), b"")
+    journal.append(RunQueued("every slot is taken"))
+
+
+def _leave_queue(run_id: str, supervision: Supervision) -> None:
+    for entry in _queued(run_id, supervision):
+        supervision.artifacts.delete(entry)
+
+
+def _queued(run_id: str, supervision: Supervision) -> list[str]:
+    return [e for e in supervision.artifacts.list(QUEUE) if e.endswith(f"-{run_id}")]

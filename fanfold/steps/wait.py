@@ -1,0 +1,45 @@
+"""Wait: put gates before a person, and hold the execution still until one has spoken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fanfold.run.artifacts import token_file
+from fanfold.run.decide import decide
+from fanfold.run.state import Outcome
+from fanfold.steps.ask import ask
+from fanfold.steps.finish import write_result
+from fanfold.steps.perform import current
+from fanfold.steps.start import promote, start
+
+if TYPE_CHECKING:
+    from fanfold.run.steps import Ask
+    from fanfold.steps.journal import Journal
+    from fanfold.steps.wiring import Supervision, Wiring
+
+
+def wait(
+    journal: Journal,
+    step: Ask,
+    generation: int,
+    token: str,
+    wiring: Wiring,
+    supervision: Supervision,
+) -> None:
+    """Let the execution that `token` holds go on, at once or when `start` finds an answer.
+
+    While it waits its slot is another run's. Raises `Superseded`.
+    """
+    is_due = decide(current(journal, generation)) == step
+    if is_due and not step.waiting:
+        ask(journal, step)
+    if not is_due or not step.waiting:
+        supervision.executions.go_on(token)
+        return
+    write_result(journal.state, Outcome.WAITING, wiring)
+    supervision.slots.release(journal.run_id)
+    supervision.artifacts.put(token_file(journal.run_id), token.encode())
+    # An answer that came before the token was stored found nothing to let go on.
+    if decide(journal.refresh()) != step:
+        start(journal.run_id, supervision)
+    promote(supervision)

@@ -1,0 +1,40 @@
+"""Answer: a person approves or rejects at a gate, or cancels the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fanfold.bootstrap_aws import deployed
+from fanfold.run.events import ApprovalDenied, ApprovalGranted, CancelRequested
+from fanfold.steps.answer import answer
+from functions.handling import logger
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from fanfold.bootstrap_aws import Cloud
+    from fanfold.steps.answer import Word
+
+
+class Said(msgspec.Struct, frozen=True):
+    """`word` is approve, reject or cancel; the first two name a `gate`."""
+
+    run_id: str
+    word: str
+    by: str
+    gate: str = ""
+    reason: str = ""
+
+
+@logger.inject_lambda_context(correlation_id_path="run_id")
+def handler(event: dict[str, Any], _context: LambdaContext, cloud: Cloud | None = None) -> None:
+    """Raises `UserError` for a gate that does not wait, `KeyError` for an unknown word."""
+    said = msgspec.convert(event, Said)
+    words: dict[str, Word] = {
+        "approve": ApprovalGranted(said.gate, said.by),
+        "reject": ApprovalDenied(said.gate, said.reason, said.by),
+        "cancel": CancelRequested(said.by),
+    }
+    answer(said.run_id, words[said.word], (cloud or deployed()).supervision)

@@ -1,0 +1,37 @@
+"""Attempt: run one subagent to its end; what it leaves is in its stream and its artifacts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fanfold.bootstrap_aws import deployed
+from fanfold.steps.invoke import invoke
+from functions.handling import AttemptTurn, logger
+from functions.metrics import count_attempt
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from fanfold.bootstrap_aws import Cloud
+
+MARGIN_S = 120.0
+
+
+@logger.inject_lambda_context(correlation_id_path="run_id")
+def handler(event: dict[str, Any], context: LambdaContext, cloud: Cloud | None = None) -> None:
+    """Raises `LeaseHeld` while another invocation is at it."""
+    turn = msgspec.convert(event, AttemptTurn)
+    cloud = cloud or deployed()
+    left_s = context.get_remaining_time_in_millis() / 1000
+    journal = cloud.supervision.journal(turn.run_id)
+    ended = invoke(
+        journal,
+        turn.attempt,
+        cloud.wiring(turn.run_id),
+        context.aws_request_id,
+        lambda: False,
+        escalate_after_s=max(left_s - MARGIN_S, 0.0),
+    )
+    count_attempt(journal.state.units[ended.unit].try_of(ended.attempt).dispatched.role, ended)

@@ -1,0 +1,48 @@
+"""A step as the state machine carries it: names of what is in the log, never its contents."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fanfold.run.placement import Placement, may_be_interrupted
+from fanfold.run.steps import Dispatch
+
+if TYPE_CHECKING:
+    from fanfold.run.events import AttemptDispatched
+    from fanfold.run.state import RunState
+    from fanfold.run.steps import Step
+
+GRACE_S = 600
+
+
+def pointers(step: Step, state: RunState, project: str) -> dict[str, Any]:
+    """JSON of a few hundred bytes an attempt; pauses are drawn here, from 0 to their bound."""
+    if not isinstance(step, Dispatch):
+        return msgspec.to_builtins(step)
+    return {
+        "type": "dispatch",
+        "concurrency": min(len(step.attempts), state.limits.concurrency),
+        "attempts": [_item(d, state, project) for d in step.attempts],
+    }
+
+
+def _item(dispatched: AttemptDispatched, state: RunState, project: str) -> dict[str, Any]:
+    pause = random.uniform(0.0, dispatched.delay_s)  # noqa: S311
+    return {
+        "run_id": state.run_id,
+        "attempt": dispatched.attempt,
+        "role": dispatched.role,
+        "project": project,
+        "place": _place(dispatched, state),
+        "pause_s": math.ceil(pause),
+        "timeout_s": math.ceil(state.limits.minutes * 60) + GRACE_S,
+    }
+
+
+def _place(dispatched: AttemptDispatched, state: RunState) -> str:
+    on_spot = may_be_interrupted(state.units[dispatched.unit], dispatched.role)
+    return "spot" if dispatched.placement == Placement.FARGATE and on_spot else dispatched.placement

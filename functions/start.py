@@ -1,0 +1,36 @@
+"""Start: begin the runs whose manifests have appeared; one that fails comes again alone."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
+
+from fanfold.bootstrap_aws import deployed
+from fanfold.steps.start import start
+from functions.handling import logger
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from fanfold.bootstrap_aws import Cloud
+
+
+@logger.inject_lambda_context
+def handler(
+    event: dict[str, Any], context: LambdaContext, cloud: Cloud | None = None
+) -> PartialItemFailureResponse:
+    supervision = (cloud or deployed()).supervision
+
+    def begin(record: SQSRecord) -> None:
+        key: str = msgspec.json.decode(record.body)["detail"]["object"]["key"]
+        start(PurePosixPath(key).stem, supervision)
+
+    processor: Any = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    with processor(event["Records"], begin, context):
+        processor.process()
+    return processor.response()

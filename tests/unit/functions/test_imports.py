@@ -1,0 +1,32 @@
+"""What the functions load: the model's client takes seconds, and none but a worker needs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+HEAVY = {"anthropic", "genai_prices", "httpx2", "rich", "pydantic"}
+HANDLERS = sorted(
+    f.stem for f in (ROOT / "functions").glob("*.py") if "def handler(" in f.read_text("utf-8")
+)
+PROGRAM = """\
+import importlib, sys
+for name in sys.argv[1:]:
+    assert callable(importlib.import_module(f"functions.{name}").handler)
+print(*sys.modules)
+"""
+
+
+def test_no_function_loads_the_models_client() -> None:
+    words = (sys.executable, "-c", PROGRAM, *HANDLERS)
+    loaded = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert HEAVY.isdisjoint(loaded.split())
+    assert "boto3" in loaded.split()
+
+
+def test_handlers_are_short() -> None:
+    for name in HANDLERS:
+        lines = (ROOT / "functions" / f"{name}.py").read_text("utf-8").splitlines()
+        assert len(lines) <= 40, name

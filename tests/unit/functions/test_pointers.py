@@ -1,0 +1,53 @@
+"""What the state machine carries: places and names, small whatever the run is like."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fanfold.run import events as e
+from fanfold.run.attempt import Exit
+from fanfold.run.decide import decide
+from fanfold.run.steps import Dispatch, Merge
+from functions.pointers import pointers
+from tests.fakes.scripted_world import CENT, ScriptedWorld, admitted, unit
+from tests.unit.functions.test_state_machine import PAYLOAD
+
+CLOUD = e.RunOptions(engine="aws")
+
+
+def _wave(world: ScriptedWorld) -> Dispatch:
+    step = decide(world.state)
+    while not isinstance(step, Dispatch):
+        world.perform(step)
+        step = decide(world.state)
+    return step
+
+
+def test_a_light_role_goes_to_a_function_and_the_others_to_spot() -> None:
+    run = admitted(unit("a"), unit("b", role="docs"), options=CLOUD)
+    world = ScriptedWorld(run)
+    told = pointers(_wave(world), world.state, "demo")
+    assert {i["attempt"]: i["place"] for i in told["attempts"]} == {"a.1": "spot", "b.1": "lambda"}
+    assert told["concurrency"] == 2
+
+
+def test_what_was_cut_off_once_gets_capacity_that_stays() -> None:
+    world = ScriptedWorld(admitted(unit("a"), options=CLOUD), ends={"a.1": Exit.INTERRUPTED})
+    world.perform(_wave(world))
+    told = pointers(_wave(world), world.state, "demo")
+    assert [(i["attempt"], i["place"]) for i in told["attempts"]] == [("a.2", "fargate")]
+
+
+def test_a_full_wave_fits_into_the_payload_without_what_was_said() -> None:
+    units = [unit(chr(0x4E00 + n), title="long " * 1000) for n in range(300)]
+    limits = e.RunLimits(30_000 * CENT, 100 * CENT)
+    world = ScriptedWorld(admitted(*units, limits=limits, options=CLOUD))
+    told = pointers(_wave(world), world.state, "demo" * 10)
+    assert len(told["attempts"]) == 100
+    assert len(msgspec.json.encode(told)) < PAYLOAD / 4
+
+
+def test_other_steps_are_told_whole_and_read_back() -> None:
+    step = Merge(1, "base", ("a.1", "b.1"))
+    told = pointers(step, ScriptedWorld(admitted(unit("a"))).state, "demo")
+    assert msgspec.convert(told, Merge) == step

@@ -1,0 +1,206 @@
+"""The engine of the cloud: the real state machine and functions in an account in memory."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from fanfold.adapters.git.snapshots import push_snapshot
+from fanfold.adapters.local.sandbox import NoSandbox
+from fanfold.bootstrap_aws import Cloud, aws
+from fanfold.errors import LeaseHeld
+from fanfold.run.events import ApprovalGranted, RunResumed
+from fanfold.settings import Deployment, environment
+from fanfold.steps.invoke import invoke
+from fanfold.steps.reap import reap_execution
+from fanfold.steps.request import load_request
+from fanfold.steps.start import is_waiting
+from tests.fakes import stores
+from tests.kit.account import BUCKET, COORDINATION, EVENTS, PROJECTIONS, shared_clients
+from tests.kit.step_functions import Containers, Functions, Invocation, interpreted
+from tests.workflow.aws.machine import deployable
+from tests.workflow.aws.site import RUN, build, played
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from fanfold.adapters.git.repository import GitRepository
+    from fanfold.run.events import EventData
+    from fanfold.steps.wiring import Wiring
+    from tests.kit.step_functions import Function
+    from tests.workflow.aws.scenarios import Scenario
+    from tests.workflow.aws.site import Played, Site
+
+STEPS = ("admit", "decide", "merge", "verify", "ask", "write_back", "finish", "reap")
+ROLES = ("docs", "researcher", "reviewer")
+PATIENCE_S = 60.0
+
+
+@dataclass
+class Deployed:
+    """A deployed supervisor with one slot, and what can be asked of it."""
+
+    site: Site
+    cloud: Cloud
+    containers: Containers
+    state_machine: str
+
+    def call(self, function: str, event: dict[str, Any]) -> Any:
+        return _handler(function)(event, Invocation(function), self.cloud)
+
+    def request(self) -> None:
+        """The message that the manifest of the run makes."""
+        body = {"detail": {"object": {"key": f"requests/{RUN}.json"}}}
+        record = {"messageId": "1", "body": msgspec.json.encode(body).decode()}
+        answer = self.call("start", {"Records": [record]})
+        assert answer == {"batchItemFailures": []}
+
+    def say(self, word: EventData) -> None:
+        said = "approve" if isinstance(word, ApprovalGranted) else "reject"
+        self.call("answer", {"run_id": RUN, "word": said, **msgspec.to_builtins(word)})
+
+    def settle(self) -> str:
+        """Wait until the run has ended, waits for a person, or its execution is over."""
+        latest = time.monotonic() + PATIENCE_S
+        while time.monotonic() < latest:
+            state = self.site.journal().state
+            execution = self.execution(state.generation)
+            if is_waiting(state, self.cloud.supervision):
+                return "waiting"
+            if self.cloud.supervision.executions.is_over(execution):
+                reap_execution(RUN, execution, self.cloud.supervision)
+                return "over"
+            time.sleep(0.02)
+        raise AssertionError(f"nothing came of {self.site.journal().state}")
+
+    def execution(self, generation: int) -> str:
+        return f"{self.state_machine.replace(':stateMachine:', ':execution:')}:{RUN}-{generation}"
+
+
+@contextmanager
+def deployed(scenario: Scenario, folder: Path) -> Generator[Deployed]:
+    with stores.moto(folder) as opened:
+        site = build(scenario, folder / "repository", opened, "aws")
+        base = load_request(site.artifacts, RUN).base
+        push_snapshot(cast("GitRepository", site.wiring.repository), base, site.artifacts)
+        client = shared_clients().state_machines
+        functions: dict[str, Any] = {}
+
+        def fail(token: str, cause: str) -> None:
+            client.send_task_failure(taskToken=token, error="States.TaskFailed", cause=cause)
+
+        containers = Containers(_Worker(site, folder), fail)
+        with interpreted(Functions(functions), containers):
+            arn = client.create_state_machine(
+                name="run", definition=deployable(), roleArn="arn:aws:iam::123456789012:role/run"
+            )["stateMachineArn"]
+            cloud = _wired(site, folder / "control", state_machine=arn)
+            light = _wired(site, folder / "attempts", role="docs", shell=False)
+            functions |= {name: _bound(name, cloud) for name in STEPS}
+            functions |= {f"attempt-{role}": _bound("attempt", light) for role in ROLES}
+            yield Deployed(site, cloud, containers, arn)
+
+
+def _wired(
+    site: Site, folder: Path, *, state_machine: str = "", role: str = "", shell: bool = True
+) -> Cloud:
+    """The program's own wiring, with the agents and the troubles of the scenario."""
+    cloud = aws(
+        Deployment(
+            events_table=EVENTS,
+            projections_table=PROJECTIONS,
+            coordination_table=COORDINATION,
+            artifact_bucket=BUCKET,
+            event_bus="",
+            state_machine=state_machine,
+            role=role,
+            run_slots=1,
+        ),
+        shared_clients(),
+        folder,
+        sandbox=NoSandbox(environment()) if shell else None,
+        clock=site.wiring.clock,
+    )
+
+    def wiring(run_id: str) -> Wiring:
+        models, prices = site.wiring.models, site.wiring.prices
+        return replace(cloud.wiring(run_id), artifacts=site.artifacts, models=models, prices=prices)
+
+    return replace(cloud, wiring=wiring)
+
+
+def play(scenario: Scenario, folder: Path) -> Played:
+    """Request the run, answer for the person, and resume it where it broke."""
+    with deployed(scenario, folder) as deployment:
+        words = list(scenario.words)
+        deployment.request()
+        while True:
+            told = deployment.settle()
+            state = deployment.site.journal().state
+            if told == "waiting":
+                deployment.say(words.pop(0))
+            elif state.outcome is None and deployment.site.artifacts.broken:
+                deployment.site.mend()
+                deployment.site.say(RunResumed(state.generation + 1))
+                deployment.request()
+            else:
+                break
+        assert not words
+        assert deployment.cloud.supervision.slots.taken() == []
+        return played(deployment.site)
+
+
+class _Worker:
+    """What the container of a worker does; each has a disk of its own."""
+
+    def __init__(self, site: Site, folder: Path) -> None:
+        self._site, self._folder = site, folder
+
+    def __call__(self, variables: dict[str, str]) -> None:
+        attempt = variables["FANFOLD_WORKER_ATTEMPT"]
+        if self._site.scenario.twice:
+            invoke_twice(lambda holder: self._invoke(attempt, holder))
+        else:
+            self._invoke(attempt, "worker")
+
+    def _invoke(self, attempt: str, holder: str) -> None:
+        disk = Path(mkdtemp(dir=self._folder))
+        cloud = _wired(self._site, disk, role="implementer")
+        journal = cloud.supervision.journal(RUN)
+        invoke(journal, attempt, cloud.wiring(RUN), holder, lambda: False)
+
+
+def invoke_twice(invoke: Callable[[str], object]) -> None:
+    """Both at once; one of them finds that the other has the attempt."""
+    both = threading.Barrier(2)
+
+    def one(holder: str) -> None:
+        both.wait()
+        with suppress(LeaseHeld):
+            invoke(holder)
+
+    twin = threading.Thread(target=one, args=("twin",))
+    twin.start()
+    one("first")
+    twin.join()
+
+
+def _handler(name: str) -> Any:
+    return importlib.import_module(f"functions.{name}").handler
+
+
+def _bound(name: str, cloud: Cloud) -> Function:
+    handler = _handler(name)
+
+    def function(event: Any, context: Invocation) -> Any:
+        return handler(event, context, cloud)
+
+    return function
