@@ -14,7 +14,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     Service = Callable[[], AWSResponse | None]
     Fault = Callable[[Any, Service], AWSResponse | None]
@@ -56,6 +56,14 @@ class Faults:
             return _refusal(request, code, status)
 
         self._planned[operation].extend([fault] * times)
+
+    def cancel(self, *reasons: str, times: int = 1) -> None:
+        """A transaction is cancelled, for one reason an item."""
+
+        def fault(request: Any, _: Service) -> AWSResponse:
+            return _refusal(request, "TransactionCanceledException", 400, reasons)
+
+        self._planned["TransactWriteItems"].extend([fault] * times)
 
     def cut_short(self, operation: str, times: int = 1) -> None:
         """The answer breaks off in the middle of its body."""
@@ -115,8 +123,10 @@ def faults() -> Generator[Faults]:
         yield injected
 
 
-def _refusal(request: Any, code: str, status: int) -> AWSResponse:
-    body = json.dumps({"__type": code, "message": "refused by the test"})
+def _refusal(request: Any, code: str, status: int, reasons: Sequence[str] = ()) -> AWSResponse:
+    cancelled = [{"Code": reason} for reason in reasons]
+    told = {"__type": code, "message": "refused by the test", "CancellationReasons": cancelled}
+    body = json.dumps(told)
     if ".s3." in request.url or request.url.startswith("https://s3."):
         body = f"<Error><Code>{code}</Code><Message>refused by the test</Message></Error>"
     headers: Any = {"x-amzn-errortype": code}

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanfold.adapters.aws.clients import ATTEMPTS
-from fanfold.adapters.aws.projections import Projections
+from fanfold.adapters.aws.projections import TRIES, Projections
 from fanfold.adapters.aws.table import Table
-from fanfold.errors import CloudUnavailable
+from fanfold.errors import CloudUnavailable, FanfoldError
 from fanfold.run.events import (
     EventData,
     RunFailed,
@@ -161,6 +161,32 @@ def test_a_lost_answer_numbers_nothing_twice(
                 views.project("run/a")
     views.project("run/a")
     assert reasons(views) == ["1"]
+
+
+def test_a_writer_in_the_way_is_waited_out(views: Projections, events: MemoryEventStore) -> None:
+    events.append("run/a", 0, queued("1"))
+    with faults() as injected:
+        injected.cancel("None", "TransactionConflict", "None", times=3)
+        views.project("run/a")
+    assert reasons(views) == ["1"]
+
+
+def test_a_throttled_transaction_says_so(views: Projections, events: MemoryEventStore) -> None:
+    events.append("run/a", 0, queued("1"))
+    with faults() as injected:
+        injected.cancel("ThrottlingError", "None", "None", times=ATTEMPTS)
+        with pytest.raises(CloudUnavailable, match="write to table"):
+            views.project("run/a")
+
+
+def test_writers_that_stay_in_the_way_are_an_error(
+    views: Projections, events: MemoryEventStore
+) -> None:
+    events.append("run/a", 0, queued("1"))
+    with faults() as injected:
+        injected.cancel("TransactionConflict", times=TRIES)
+        with pytest.raises(FanfoldError, match="too many writers"):
+            views.project("run/a")
 
 
 def test_views_that_were_dropped_are_made_anew(
