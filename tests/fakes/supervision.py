@@ -1,0 +1,100 @@
+"""Slots and executions in memory, and a supervision over them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from fanfold.errors import LeaseLost
+from fanfold.steps.journal import Journal
+from fanfold.steps.wiring import Supervision
+from tests.fakes.memory import ManualClock, MemoryArtifactStore, MemoryEventStore, MemoryLease
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fanfold.ports import TakenSlot
+
+
+class Taken(NamedTuple):
+    """`ports.TakenSlot`."""
+
+    run: str
+    execution: str | None
+
+
+class MemorySlots:
+    """`ports.Slots` whose claims do not expire."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._held: dict[str, str | None] = {}
+
+    def claim(self, run: str, ttl_s: float) -> int | None:
+        if run not in self._held and len(self._held) >= self._count:
+            return None
+        self._held.setdefault(run, None)
+        return list(self._held).index(run)
+
+    def hold(self, run: str, execution: str) -> None:
+        if run not in self._held:
+            raise LeaseLost(run)
+        self._held[run] = execution
+
+    def release(self, run: str, execution: str | None = None) -> bool:
+        if run in self._held and execution in {None, self._held[run]}:
+            del self._held[run]
+            return True
+        return False
+
+    def taken(self) -> Sequence[TakenSlot]:
+        return [Taken(run, execution) for run, execution in self._held.items()]
+
+
+class MemoryExecutions:
+    """`ports.Executions` that only remember; tests say which are over and how long they are."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+        self.over: set[str] = set()
+        self.history = 10
+        self.went_on: list[str] = []
+
+    def start(self, run_id: str, generation: int) -> str:
+        name = f"{run_id}-{generation}"
+        if name not in self.started:
+            self.started.append(name)
+        return name
+
+    def is_over(self, execution: str) -> bool:
+        return execution in self.over
+
+    def events(self, execution: str) -> int:
+        return self.history
+
+    def go_on(self, token: str) -> bool:
+        self.went_on.append(token)
+        return True
+
+
+class Office(NamedTuple):
+    """A supervision and the fakes that it is made of."""
+
+    supervision: Supervision
+    executions: MemoryExecutions
+    events: MemoryEventStore
+    clock: ManualClock
+
+
+def office(slots: int = 1) -> Office:
+    clock, executions = ManualClock(), MemoryExecutions()
+    artifacts = MemoryArtifactStore()
+    events = MemoryEventStore(clock, "demo", artifacts)
+    supervision = Supervision(
+        journal=lambda run_id: Journal(events, run_id),
+        artifacts=artifacts,
+        lease=MemoryLease(clock),
+        clock=clock,
+        slots=MemorySlots(slots),
+        executions=executions,
+    )
+    return Office(supervision, executions, events, clock)

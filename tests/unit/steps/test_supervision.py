@@ -1,0 +1,277 @@
+"""Starting, queueing, waiting, answering, reaping and handing over: nothing twice, nothing lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from fanfold.errors import ArtifactMissing, UserError
+from fanfold.run.artifacts import QUEUE, WAITING, run_file, token_file
+from fanfold.run.attempt import Exit, Purpose
+from fanfold.run.decide import decide
+from fanfold.run.events import (
+    ApprovalDenied,
+    ApprovalGranted,
+    ApprovalRequested,
+    AttemptClaimed,
+    AttemptDispatched,
+    AttemptEnded,
+    CancelRequested,
+    EventData,
+    RunLimits,
+    RunResumed,
+    attempt_stream,
+    run_stream,
+)
+from fanfold.run.steps import Ask
+from fanfold.steps.answer import answer
+from fanfold.steps.decide import lease_of, outcome_of
+from fanfold.steps.hand_over import LONGEST_HISTORY, hand_over, is_superseded
+from fanfold.steps.reap import reap_all, reap_attempt, reap_execution
+from fanfold.steps.request import MANIFEST, Request
+from fanfold.steps.start import promote, start
+from fanfold.steps.wait import wait
+from tests.fakes.scripted_world import CENT, admitted, unit
+from tests.fakes.supervision import Office, office
+
+NO_WIRING: Any = None
+DISPATCHED = AttemptDispatched("a.1", "a", 1, "docs", Purpose.WORK, "lambda", CENT, "base", 1)
+
+
+def _asked(desk: Office, run_id: str) -> None:
+    request = Request(
+        run_id=run_id,
+        project="demo",
+        plan_path="plan.md",
+        plan_sha256="0" * 64,
+        base="c" * 40,
+        base_tree="base",
+        branch="main",
+        author=("Test", "test@localhost"),
+        limits=RunLimits(cap=CENT),
+    )
+    data = msgspec.json.encode(request)
+    desk.supervision.artifacts.put(run_file(run_id, MANIFEST), data)
+    desk.clock.advance(1)
+
+
+def _log(desk: Office, run_id: str, *events: EventData) -> None:
+    journal = desk.supervision.journal(run_id)
+    journal.refresh()
+    journal.append(*events)
+
+
+def _kinds(desk: Office, run_id: str) -> list[str]:
+    return [e.event_type for e in desk.events.read(run_stream(run_id))]
+
+
+def _holders(desk: Office) -> list[str]:
+    return [slot.run for slot in desk.supervision.slots.taken()]
+
+
+def _queue(desk: Office) -> list[str]:
+    return [key.rpartition("-")[2] for key in desk.supervision.artifacts.list(QUEUE)]
+
+
+@pytest.fixture
+def desk() -> Office:
+    desk = office()
+    for run_id in ("r1", "r2", "r3"):
+        _asked(desk, run_id)
+    return desk
+
+
+@pytest.fixture
+def gated(desk: Office) -> Office:
+    """A run that has one gate, was started, and has put it before a person."""
+    start("r1", desk.supervision)
+    run = admitted(unit("g", kind="gate"), checks=False)
+    _log(desk, "r1", run, ApprovalRequested("g", "base", "base"))
+    return desk
+
+
+def _wait(desk: Office, token: str = "t1") -> None:
+    """As `wait` does once the result as it stands is written."""
+    supervision = desk.supervision
+    supervision.slots.release("r1")
+    supervision.artifacts.put(token_file("r1"), token.encode())
+
+
+def test_a_request_that_comes_often_starts_one_execution(desk: Office) -> None:
+    assert all(start("r1", desk.supervision) for _ in range(3))
+    assert desk.executions.started == ["r1-1"]
+    assert _kinds(desk, "r1") == ["run_requested"]
+    assert _holders(desk) == ["r1"]
+
+
+def test_a_run_that_nobody_asked_for_is_an_error(desk: Office) -> None:
+    with pytest.raises(ArtifactMissing):
+        start("r9", desk.supervision)
+    assert _holders(desk) == []
+
+
+def test_over_the_cap_a_run_waits_and_is_told_so_once(desk: Office) -> None:
+    start("r1", desk.supervision)
+    assert not any(start("r2", desk.supervision) for _ in range(2))
+    assert _kinds(desk, "r2") == ["run_requested", "run_queued"]
+    assert _queue(desk) == ["r2"]
+
+
+def test_the_oldest_comes_first_when_a_slot_is_free(desk: Office) -> None:
+    for run_id in ("r1", "r3", "r2"):
+        desk.clock.advance(1)
+        start(run_id, desk.supervision)
+    reap_execution("r1", "r1-1", desk.supervision)
+    assert desk.executions.started == ["r1-1", "r3-1"]
+    assert _queue(desk) == ["r2"]
+
+
+def test_late_word_of_an_older_generation_frees_nothing(desk: Office) -> None:
+    start("r1", desk.supervision)
+    _log(desk, "r1", admitted(unit("a")), RunResumed(2))
+    start("r1", desk.supervision)
+    reap_execution("r1", "r1-1", desk.supervision)
+    assert [(s.run, s.execution) for s in desk.supervision.slots.taken()] == [("r1", "r1-2")]
+
+
+def test_a_request_whose_execution_is_over_holds_no_slot(desk: Office) -> None:
+    desk.executions.over.add("r1-1")
+    start("r1", desk.supervision)
+    assert _holders(desk) == []
+
+
+def test_what_was_cancelled_while_it_waited_leaves_the_queue_for_the_next(desk: Office) -> None:
+    start("r1", desk.supervision)
+    start("r2", desk.supervision)
+    answer("r2", CancelRequested("ada"), desk.supervision)
+    assert _queue(desk) == ["r2"]
+    reap_execution("r1", "r1-1", desk.supervision)
+    assert desk.executions.started == ["r1-1", "r2-1"]
+
+
+def test_a_gate_gives_its_slot_back_and_the_answer_takes_one_again(gated: Office) -> None:
+    _wait(gated)
+    promote(gated.supervision)
+    assert not start("r1", gated.supervision)
+    assert start("r2", gated.supervision)
+    answer("r1", ApprovalGranted("g", "ada"), gated.supervision)
+    assert gated.executions.went_on == []
+    assert _queue(gated) == ["r1"]
+    reap_execution("r2", "r2-1", gated.supervision)
+    assert gated.executions.went_on == ["t1"]
+    assert gated.supervision.artifacts.list(WAITING) == []
+    assert _holders(gated) == ["r1"]
+
+
+def test_an_answer_before_the_token_is_found_by_the_reaper(gated: Office) -> None:
+    answer("r1", ApprovalGranted("g"), gated.supervision)
+    assert gated.executions.went_on == []
+    _wait(gated)
+    reap_all(gated.supervision)
+    assert gated.executions.went_on == ["t1"]
+
+
+def test_a_step_that_is_not_due_lets_the_execution_go_on(gated: Office) -> None:
+    answer("r1", ApprovalGranted("g"), gated.supervision)
+    journal = gated.supervision.journal("r1")
+    wait(journal, Ask(("g",), waiting=True), 1, "t2", NO_WIRING, gated.supervision)
+    assert gated.executions.went_on == ["t2"]
+
+
+def test_a_gate_is_asked_without_waiting_for_the_answer(desk: Office) -> None:
+    start("r1", desk.supervision)
+    _log(desk, "r1", admitted(unit("g", kind="gate"), checks=False))
+    journal = desk.supervision.journal("r1")
+    step = decide(journal.refresh())
+    assert isinstance(step, Ask)
+    wait(journal, step, 1, "t1", NO_WIRING, desk.supervision)
+    assert _kinds(desk, "r1")[-1] == "approval_requested"
+    assert desk.executions.went_on == ["t1"]
+
+
+def test_the_same_answer_twice_is_one_and_another_is_refused(gated: Office) -> None:
+    answer("r1", ApprovalGranted("g"), gated.supervision)
+    answer("r1", ApprovalGranted("g"), gated.supervision)
+    assert _kinds(gated, "r1").count("approval_granted") == 1
+    with pytest.raises(UserError, match="approved already"):
+        answer("r1", ApprovalDenied("g", "no"), gated.supervision)
+    with pytest.raises(UserError, match="no gate 'x'"):
+        answer("r1", ApprovalGranted("x"), gated.supervision)
+
+
+def test_the_reaper_frees_what_ended_unheard(desk: Office) -> None:
+    start("r1", desk.supervision)
+    start("r2", desk.supervision)
+    desk.executions.over.add("r1-1")
+    reap_all(desk.supervision)
+    assert _holders(desk) == ["r2"]
+    assert _queue(desk) == []
+
+
+@pytest.fixture
+def flying(desk: Office) -> Office:
+    start("r1", desk.supervision)
+    _log(desk, "r1", admitted(unit("a"), checks=False), DISPATCHED)
+    return desk
+
+
+def _outcome(desk: Office) -> Exit | None:
+    ended = outcome_of(desk.events, desk.supervision.lease, "r1", DISPATCHED)
+    return ended and ended.outcome
+
+
+def test_an_attempt_that_never_began_is_lost_with_its_reason(flying: Office) -> None:
+    assert _outcome(flying) is None
+    for _ in range(2):
+        reap_attempt("r1", "a.1", "Runtime.ImportModuleError", flying.supervision)
+    ended = outcome_of(flying.events, flying.supervision.lease, "r1", DISPATCHED)
+    assert ended is not None
+    assert (ended.outcome, ended.cost) == (Exit.LOST, 0)
+    assert ended.detail == "Runtime.ImportModuleError"
+
+
+def _claim(desk: Office, *more: EventData) -> None:
+    epoch = desk.supervision.lease.acquire(lease_of("r1", "a.1"), "worker:a.1", 1800)
+    claimed = AttemptClaimed(epoch, 1, "worker")
+    desk.events.append(attempt_stream("r1", "a.1"), 0, [claimed, *more])
+
+
+def test_an_attempt_whose_process_died_is_lost_without_a_wait(flying: Office) -> None:
+    _claim(flying)
+    assert _outcome(flying) is None
+    reap_attempt("r1", "a.1", "States.TaskFailed", flying.supervision)
+    assert _outcome(flying) is Exit.LOST
+
+
+def test_an_attempt_that_ended_by_itself_stays_as_it_is(flying: Office) -> None:
+    _claim(flying, AttemptEnded(Exit.SUBMITTED, 5))
+    reap_attempt("r1", "a.1", "Lambda.Unknown", flying.supervision)
+    assert _outcome(flying) is Exit.SUBMITTED
+
+
+def test_a_long_history_is_handed_over_once(desk: Office) -> None:
+    start("r1", desk.supervision)
+    _log(desk, "r1", admitted(unit("a")))
+    journal = desk.supervision.journal("r1")
+    desk.executions.history = LONGEST_HISTORY - 1
+    assert not hand_over(journal, "r1-1", desk.supervision)
+    desk.executions.history = LONGEST_HISTORY
+    assert hand_over(journal, "r1-1", desk.supervision)
+    assert is_superseded(journal, 1, desk.supervision)
+    assert not is_superseded(journal, 2, desk.supervision)
+    assert desk.executions.started == ["r1-1", "r1-2"]
+    assert [(s.run, s.execution) for s in desk.supervision.slots.taken()] == [("r1", "r1-2")]
+
+
+def test_a_handover_that_stopped_half_way_is_finished_by_the_next_look(desk: Office) -> None:
+    start("r1", desk.supervision)
+    _log(desk, "r1", admitted(unit("a")), RunResumed(2, handover=True))
+    assert is_superseded(desk.supervision.journal("r1"), 1, desk.supervision)
+    assert desk.executions.started == ["r1-1", "r1-2"]
+
+
+def test_nothing_is_handed_over_while_attempts_fly(flying: Office) -> None:
+    flying.executions.history = LONGEST_HISTORY
+    assert not hand_over(flying.supervision.journal("r1"), "r1-1", flying.supervision)
