@@ -6,14 +6,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fanfold.cli.output import counted, say, say_json
+from fanfold.cli.output import counted, say, say_json, tell
 from fanfold.cli.runs import add_run_argument, find_run, journal_of, project_of
 from fanfold.errors import UnknownRun
+from fanfold.plan import formats
+from fanfold.plan.carry_over import carry_over
+from fanfold.run.artifacts import run_file
+from fanfold.steps.request import MANIFEST, load_plan, load_request
 
 if TYPE_CHECKING:
     import argparse
 
     from fanfold.bootstrap import Project
+    from fanfold.run.events import PlanWrittenBack
+    from fanfold.run.state import RunState
 
 DONE = {
     "fast_forward": "{branch} moved forward to the result of run {run}",
@@ -47,9 +53,8 @@ def _apply(project: Project, args: argparse.Namespace) -> int:
     state = journal_of(project, args.run).state
     if state.written is None:
         raise UnknownRun(f"run {state.run_id} has no result; `fanfold status {state.run_id}`")
-    applied = apply(
-        project.root, state.written.tip, state.base, run=state.run_id, no_commit=args.no_commit
-    )
+    base, tip = _around_edits(project, state, state.written)
+    applied = apply(project.root, tip, base, run=state.run_id, no_commit=args.no_commit)
     if args.json:
         say_json({"schema": "fanfold.apply/1", **msgspec.to_builtins(applied)})
     else:
@@ -58,6 +63,30 @@ def _apply(project: Project, args: argparse.Namespace) -> int:
             changed = counted(len(applied.paths), "file", "files")
             say(f"{changed} changed; `fanfold apply {state.run_id} --undo` takes it back")
     return 0
+
+
+def _around_edits(project: Project, state: RunState, written: PlanWrittenBack) -> tuple[str, str]:
+    """Base and tip of the result; where the plan was edited since, with the plan as it is now."""
+    if not project.artifacts.exists(run_file(state.run_id, MANIFEST)):
+        return state.base, written.tip
+    request = load_request(project.artifacts, state.run_id)
+    then = load_plan(project.artifacts, request)
+    marked = project.repository.read(written.tree, state.plan)
+    file = project.root / state.plan
+    now = file.read_bytes() if file.is_file() else None
+    if now is None or marked is None or now in (then, marked):
+        return state.base, written.tip
+    parsed = [formats.parse(data, state.plan) for data in (then, marked, now)]
+    carried = carry_over(*parsed)
+    for title in carried.lost:
+        tell(f"the plan no longer holds the task {title!r}; its work is in the result")
+    when, author = project.clock.now(), request.author
+    repository = project.repository
+    edited = repository.replace(request.base_tree, state.plan, now)
+    base = repository.commit(edited, state.base, "fanfold: the plan as edited\n", when, author)
+    kept = repository.replace(written.tree, state.plan, carried.data)
+    message = "conductor(plan): Keep what was edited while the run went on\n"
+    return base, repository.commit(kept, written.tip, message, when, author)
 
 
 def _undo(project: Project, args: argparse.Namespace) -> int:

@@ -80,3 +80,34 @@ def test_a_closed_stdin_is_no_hindrance(root: Path) -> None:
     command = f'"{program}" -C "{root}" {" ".join(RUN)} <&-'
     done = subprocess.run(("sh", "-c", command), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_plan_edited_while_the_run_went_on_keeps_its_edits_and_gets_the_marks(root: Path) -> None:
+    assert fanfold(root, *RUN).code == 0
+    edited = TASKS.replace("## Phase 1", "A note of mine.\n\n## Phase 1") + "- [ ] Task: Later\n"
+    (root / PLAN).write_text(edited)
+    applied = fanfold(root, "apply")
+    assert applied.code == 0, applied.err
+    plan = (root / PLAN).read_text()
+    assert "A note of mine." in plan
+    assert "- [x] Task: Write a file" in plan
+    assert "- [ ] Task: Later" in plan
+    assert fanfold(root, "apply", "--undo").code == 0
+    assert (root / PLAN).read_text() == edited
+
+
+def test_a_task_that_is_gone_from_the_plan_is_told(root: Path) -> None:
+    assert fanfold(root, *RUN).code == 0
+    (root / PLAN).write_text(TASKS.replace("Write a file", "Something else"))
+    applied = fanfold(root, "apply")
+    assert applied.code == 0, applied.err
+    assert "Write a file" in applied.err
+    assert "- [ ] Task: Something else" in (root / PLAN).read_text()
+    assert (root / "new.txt").exists()
+
+
+def test_a_result_can_be_applied_after_a_clean(root: Path) -> None:
+    assert fanfold(root, *RUN).code == 0
+    assert fanfold(root, "clean").code == 0
+    assert fanfold(root, "apply").code == 0
+    assert (root / "new.txt").exists()

@@ -1,0 +1,45 @@
+"""Carries the marks that a run made over to a plan that was edited while it went on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fanfold.plan.model import Mark
+from fanfold.plan.reconcile import reconcile
+from fanfold.plan.write_back import splice
+
+if TYPE_CHECKING:
+    from fanfold.plan.model import Plan
+
+
+class CarriedOver(msgspec.Struct, frozen=True):
+    """The edited plan with the marks; `lost` are titles of marked tasks that it no longer holds."""
+
+    data: bytes
+    lost: tuple[str, ...] = ()
+
+
+def carry_over(then: Plan, marked: Plan, now: Plan) -> CarriedOver:
+    """`now` with what `marked` changed in `then`: marks, SHAs and checkpoints, by identity.
+
+    Raises InvalidPlan where a mark cannot be set without changing more.
+    """
+    before = {t.id: t for t in then.tasks}
+    fresh = [t for t in marked.tasks if (t.state, t.sha) != _told(before.get(t.id))]
+    mapping = reconcile(then, now).mapping
+    marks = [Mark(mapping[t.id], t.state, t.sha) for t in fresh if t.id in mapping]
+    names = {p.name: p for p in now.phases}
+    closed = {p.id: p.checkpoint for p in then.phases}
+    checkpoints = {
+        names[p.name].id: p.checkpoint
+        for p in marked.phases
+        if p.checkpoint and not closed.get(p.id) and p.name in names
+    }
+    lost = tuple(t.title for t in fresh if t.id not in mapping)
+    return CarriedOver(splice(now.data, now, marks, checkpoints), lost)
+
+
+def _told(task: object) -> tuple[object, object]:
+    return (getattr(task, "state", None), getattr(task, "sha", None))
