@@ -207,13 +207,14 @@ def _kill_marked(mark: str) -> None:
 
 
 def _processes() -> Iterator[int]:
-    for place in Path("/proc").glob("[0-9]*"):
-        yield int(place.name)
+    with contextlib.suppress(FileNotFoundError):
+        yield from map(int, filter(str.isdigit, os.listdir("/proc")))  # noqa: PTH208
 
 
 def _environment_of(process: int) -> list[bytes]:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    """Asked of every process after every command, so without the cost of a `Path`."""
+    with contextlib.suppress(OSError), open(f"/proc/{process}/environ", "rb", buffering=0) as file:  # noqa: PTH123
+        return file.readall().split(b"\0")
     return []
 
 
