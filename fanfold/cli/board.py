@@ -32,6 +32,9 @@ class News(NamedTuple):
     of_run: bool
 
 
+GREEN = "checks are green"
+
+
 @dataclass
 class Row:
     """One unit: `tokens` through the model and `spent` micro-dollars so far; runs `since` then."""
@@ -164,17 +167,24 @@ def _line(row: Row, unit: UnitState) -> str:
 def _told(data: e.EventData) -> str | None:
     """Events that concern the whole run, in a line."""
     if isinstance(data, e.VerificationPassed):
-        return "checks are green on the base" if data.baseline else "checks are green"
+        return _passed(data)
     if isinstance(data, e.VerificationFailed):
         red = ", ".join(r.command for r in data.checks if not r.ok)
         return f"checks are red{' on the base already' if data.baseline else ''}: {red}"
     if isinstance(data, e.PatchBlamed):
-        return f"{data.attempt} broke the checks, found in {data.runs} runs; it goes back once"
+        return f"{data.attempt} broke the checks, found in {data.runs} runs; it is taken out"
     if isinstance(data, e.ConflictFound):
         return f"{data.attempt} conflicts in {', '.join(data.paths)}"
     if isinstance(data, e.PatchRejected):
         return f"{data.attempt} is rejected: {data.reason} {data.path or ''}".rstrip()
     return _told_of_end(data)
+
+
+def _passed(data: e.VerificationPassed) -> str:
+    if data.baseline:
+        return "checks are green on the base"
+    red = ", ".join(r.command for r in data.checks if r.required and not r.ok)
+    return f"checks are no worse than on the base, red there already: {red}" if red else GREEN
 
 
 def _told_of_end(data: e.EventData) -> str | None:
