@@ -13,6 +13,7 @@ from infra.sources import Sources
 from infra.stacks.control import ControlStack
 from infra.stacks.data import DataStack
 from infra.stacks.network import NetworkStack
+from infra.stacks.watch import WatchStack
 
 FLAGS = json.loads(Path(__file__).with_name("cdk.json").read_text())["context"]
 
@@ -23,7 +24,7 @@ def build(outdir: str | None = None, *, sources: Sources | None = None, **contex
     settings = from_context(app.node)
     data = DataStack(app, settings.name("data"), settings=settings)
     network = NetworkStack(app, settings.name("network"), settings=settings, data=data)
-    ControlStack(
+    control = ControlStack(
         app,
         settings.name("control"),
         settings=settings,
@@ -31,6 +32,7 @@ def build(outdir: str | None = None, *, sources: Sources | None = None, **contex
         data=data,
         network=network,
     )
+    WatchStack(app, settings.name("watch"), settings=settings, data=data, control=control)
     for field, value in settings.tags().items():
         cdk.Tags.of(app).add(field, value)
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))

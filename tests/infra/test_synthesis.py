@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.kit.templates import of_type
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,17 +30,19 @@ def test_a_second_synthesis_gives_the_same_templates(
 def test_names_derive_from_project_and_stage(
     synthesise: Callable[..., Path], tmp_path: Path
 ) -> None:
-    folder = synthesise(tmp_path, project="acme", stage="prod")
-    (template,) = templates(folder).items()
-    assert template[0] == "acme-prod-data.template.json"
-    assert b"fanfold-dev" not in template[1]
+    found = templates(synthesise(tmp_path, project="acme", stage="prod"))
+    stacks = {"data", "network", "control", "watch"}
+    assert set(found) == {f"acme-prod-{stack}.template.json" for stack in stacks}
+    assert not any(b"fanfold-dev" in template for template in found.values())
 
 
 def test_the_longest_names_fit_their_services(
     synthesise: Callable[..., Path], tmp_path: Path
 ) -> None:
     folder = synthesise(tmp_path, project="p" * 12, stage="s" * 8)
-    template: dict[str, Any] = json.loads(*templates(folder).values())
+    name = f"{'p' * 12}-{'s' * 8}"
+    template: dict[str, Any] = json.loads((folder / f"{name}-data.template.json").read_text())
+    control: dict[str, Any] = json.loads((folder / f"{name}-control.template.json").read_text())
     names = [
         resource["Properties"]["BucketName"]["Fn::Join"][1][0]
         for resource in template["Resources"].values()
@@ -47,12 +51,27 @@ def test_the_longest_names_fit_their_services(
     longest_region = "ap-southeast-1"
     assert len(names) == 2
     assert all(len(name) + len(f"123456789012-{longest_region}") <= 63 for name in names)
+    roles = [r["Properties"]["RoleName"] for r in of_type(control, "AWS::IAM::Role").values()]
+    assert roles
+    assert max(map(len, roles)) <= 64
 
 
-def test_templates_pass_cfn_lint(assembly: Path) -> None:
-    command = [Path(sys.executable).with_name("cfn-lint"), *assembly.glob("*.template.json")]
+@pytest.mark.parametrize("profile", ["assembly", "full_assembly"])
+def test_templates_pass_cfn_lint(request: pytest.FixtureRequest, profile: str) -> None:
+    folder: Path = request.getfixturevalue(profile)
+    command = [Path(sys.executable).with_name("cfn-lint"), "--format", "json"]
+    command += [*folder.glob("*.template.json")]
     lint = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (lint.returncode, lint.stdout) == (0, "")
+    found = json.loads(lint.stdout or "[]")
+    assert [f["Message"] for f in found if not is_accepted(f)] == []
+
+
+def is_accepted(finding: dict[str, Any]) -> bool:
+    """What the CDK repeats on purpose, and a field that the linter's schema does not know."""
+    rule, said = finding["Rule"]["Id"], finding["Message"]
+    after_policies = rule == "W3005"
+    succeed_has_output = rule == "E3601" and "'OutputPath' was unexpected" in said
+    return after_policies or succeed_has_output
 
 
 def test_an_unreasoned_finding_fails_the_synthesis(
