@@ -70,9 +70,9 @@ class Bubblewrap:
 
     def run(self, command: str, root: str, timeout_s: float) -> CommandResult:
         """Run `sh -c command` at `root`. Raises `SandboxUnavailable` when it could not start."""
-        shell = _shell(command, self._processes)
+        words = shell(command, self._processes)
         if not self._allow_hosts:
-            return self._run(self._options(Path(root)), shell, timeout_s)
+            return self._run(self._options(Path(root)), words, timeout_s)
         with HostProxy(self._allow_hosts) as folder:
             options = [*_proxied(), *self._options(Path(root), reachable=folder)]
             relay = (
@@ -82,7 +82,7 @@ class Bubblewrap:
                 "-c",
                 Path(relay_module.__file__).read_text(),
             )
-            return self._run(options, (*relay, *shell), timeout_s)
+            return self._run(options, (*relay, *words), timeout_s)
 
     def _run(
         self, chosen: Sequence[str], command: Sequence[str], timeout_s: float
@@ -165,7 +165,7 @@ class NoSandbox:
     def run(self, command: str, root: str, timeout_s: float) -> CommandResult:
         mark = secrets.token_hex(16)
         return run_bounded(
-            _shell(command, self._processes),
+            shell(command, self._processes),
             timeout_s,
             cwd=root,
             env={**self._environment, _MARK: mark},
@@ -173,7 +173,8 @@ class NoSandbox:
         )
 
 
-def _shell(command: str, processes: int) -> tuple[str, ...]:
+def shell(command: str, processes: int) -> tuple[str, ...]:
+    """The words that run `sh -c command` under the limits, `processes` among them."""
     return ("/bin/sh", "-c", _SHELL, "sh", command, str(processes))
 
 

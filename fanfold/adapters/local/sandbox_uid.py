@@ -1,0 +1,161 @@
+"""Commands that a model wrote, as another user: for containers, where no namespace can be made."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import stat
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fanfold.adapters.local import second_user
+from fanfold.adapters.local.bounded import run_bounded
+from fanfold.adapters.local.sandbox import PROCESSES, shell
+from fanfold.adapters.local.sandbox_mounts import clean_environment
+from fanfold.errors import SandboxUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fanfold.ports import CommandResult
+
+FIRST_USER, USERS = 1 << 20, 1 << 30
+_SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108
+_ROUNDS = 20
+_END_ALL = """\
+import os, sys
+user = int(sys.argv[1])
+os.setresuid(user, user, user)
+try:
+    os.kill(-1, 9)
+except ProcessLookupError:
+    pass
+"""
+
+
+class SecondUser:
+    """`ports.Sandbox`: each tree has a user of its own, who may write it and nothing else.
+
+    The harness must be root; its environment, memory and files are not that user's to read, and
+    neither are other trees. All its processes end with the command. What is readable for everybody
+    on the machine can be read. Without `online` there is no internet socket, not even loopback.
+    Folders at or below `home` are opened for passing through.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        home: Path,
+        *,
+        online: bool = False,
+        processes: int = PROCESSES,
+    ) -> None:
+        self._environment, self._home = clean_environment(environ), home.absolute()
+        self._online, self._processes = online, processes
+
+    def available(self) -> str | None:
+        """None where commands can be contained; else why not, and the mend."""
+        if sys.platform != "linux":
+            return "another user contains commands on Linux alone"
+        if os.geteuid() != 0:
+            return "only root can run commands as another user"
+        if not self._online and platform.machine() not in second_user.ARCHITECTURES:
+            return f"the network cannot be denied on {platform.machine()}"
+        return None
+
+    def run(self, command: str, root: str, timeout_s: float) -> CommandResult:
+        """Run `sh -c command` at `root`. Raises `SandboxUnavailable` where it cannot be entered."""
+        problem = self.available()
+        if problem:
+            raise SandboxUnavailable(problem)
+        user = user_of(root)
+        self._open_up(Path(root))
+        _hand_over(Path(root), user)
+        with tempfile.TemporaryDirectory(prefix="fanfold-home-") as own:
+            os.chown(own, user, user)
+            try:
+                return run_bounded(
+                    self._words(command, user),
+                    timeout_s,
+                    cwd=root,
+                    env={**self._environment, "HOME": own, "TMPDIR": own, **_TRUSTING},
+                    sweep=lambda _: _end_all(user),
+                )
+            finally:
+                _clear(user)
+
+    def _words(self, command: str, user: int) -> list[str]:
+        source = Path(second_user.__file__).read_text("utf-8")
+        python = [str(Path(sys.executable).resolve()), "-I", "-S", "-c", source]
+        return [*python, str(user), str(int(self._online)), *shell(command, self._processes)]
+
+    def _open_up(self, root: Path) -> None:
+        for folder in root.absolute().parents:
+            mode = folder.stat().st_mode
+            if mode & stat.S_IXOTH:
+                continue
+            if not folder.is_relative_to(self._home):
+                raise SandboxUnavailable(f"{folder} keeps other users out: `chmod o+x {folder}`")
+            folder.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+
+
+def user_of(root: str) -> int:
+    """The user's id: no two trees of a file system have one inode."""
+    return FIRST_USER + Path(root).stat().st_ino % USERS
+
+
+_TRUSTING = {
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "safe.directory",
+    "GIT_CONFIG_VALUE_0": "*",
+}
+
+
+def _hand_over(root: Path, user: int) -> None:
+    """The tree to its user; the root's entry and `.git` stay ours, so that neither is replaced."""
+    os.chown(root, 0, user)
+    root.chmod(0o1770)
+    for place in _below(root, user):
+        os.chown(place, user, user, follow_symlinks=False)
+
+
+def _below(folder: Path, user: int, *, top: bool = True) -> Iterator[str]:
+    """What is not the user's yet; a file with other names may be somebody else's too."""
+    with os.scandir(folder) as found:
+        for item in found:
+            if top and item.name == ".git":
+                continue
+            status = item.stat(follow_symlinks=False)
+            is_folder = stat.S_ISDIR(status.st_mode)
+            if status.st_uid != user and (is_folder or status.st_nlink == 1):
+                yield item.path
+            if is_folder:
+                yield from _below(Path(item.path), user, top=False)
+
+
+def _end_all(user: int) -> None:
+    """Every process of the user's; one that is quicker to kill us gets another round."""
+    words = [str(Path(sys.executable).resolve()), "-I", "-S", "-c", _END_ALL, str(user)]
+    for _ in range(_ROUNDS):
+        if run_bounded(words, 10, cwd="/", env={}).exit_code == 0:
+            return
+
+
+def _clear(user: int) -> None:
+    """What the user left in folders that everybody may write."""
+    for shared in map(Path, _SHARED_FOLDERS):
+        for place in shared.iterdir() if shared.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError):
+                if place.lstat().st_uid == user:
+                    _remove(place)
+
+
+def _remove(place: Path) -> None:
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.unlink()
