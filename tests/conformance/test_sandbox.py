@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanfold.adapters.local.sandbox import Bubblewrap, NoSandbox, harden_process
+from fanfold.adapters.local.sandbox_uid import SecondUser
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fanfold.ports import Sandbox
 
 SECRET = "sk-" + "obviously-fake-" * 2
@@ -33,8 +37,15 @@ def environment(home: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    home = tmp_path / "home"
+def folder() -> Iterator[Path]:
+    """Not below pytest's own folder, which keeps other users out."""
+    with tempfile.TemporaryDirectory(prefix="fanfold-test-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def home(folder: Path) -> Path:
+    home = folder / "home"
     for name in (".ssh/id", ".aws/credentials", ".claude/x", "work/private.txt"):
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(SECRET)
@@ -42,8 +53,8 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    root = tmp_path / "attempt" / "tree"
+def root(folder: Path) -> Path:
+    root = folder / "attempt" / "tree"
     (root / ".git" / "hooks").mkdir(parents=True)
     (root / "a.txt").write_text("a\n")
     return root
@@ -58,10 +69,14 @@ def bubblewrap(home: Path) -> Bubblewrap:
     return sandbox
 
 
-@pytest.fixture(params=["bubblewrap", "none"])
-def sandbox(request: pytest.FixtureRequest, home: Path) -> Sandbox:
+@pytest.fixture(params=["bubblewrap", "second user", "none"])
+def sandbox(request: pytest.FixtureRequest, home: Path, folder: Path) -> Sandbox:
     if request.param == "none":
         return NoSandbox(environment(home))
+    if request.param == "second user":
+        sandbox = SecondUser(environment(home), folder)
+        reason = sandbox.available()
+        return pytest.skip(reason) if reason else sandbox
     return request.getfixturevalue("bubblewrap")
 
 
