@@ -68,7 +68,7 @@ def work(access: Access, *, granted: bool) -> Sequence[iam.PolicyStatement]:
     return [
         *(access.call_model(), access.read_events(), access.append_attempts()),
         *(access.list_artifacts(), access.read_artifacts(RUNS, SNAPSHOTS, DEPENDENCIES)),
-        *(access.write_artifacts(ATTEMPTS), access.coordinate(), access.use_key()),
+        *(access.write_artifacts(ATTEMPTS), access.hold_leases(), access.use_key()),
     ]
 
 
@@ -94,9 +94,9 @@ def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
         "finish": [*step, access.announce()],
         "grant": [access.read_events(), access.coordinate()],
         "answer": supervise,
-        "start": [*supervise, access.receive_requests()],
+        "start": supervise,
         "promote": supervise,
-        "project": [access.read_events(), access.project_events()],
+        "project": [access.read_events(), access.follow_events(), access.project_events()],
         "reap": supervise,
     }
     return table[name]

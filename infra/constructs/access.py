@@ -54,6 +54,11 @@ class Access:
         table = self._table_arn("projections")
         return _allow("ProjectEvents", [f"dynamodb:{action}" for action in actions], table)
 
+    def follow_events(self) -> iam.PolicyStatement:
+        stream = self._data.event_store.events.table_stream_arn or ""
+        actions = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
+        return _allow("FollowEvents", actions, stream)
+
     def read_artifacts(self, *prefixes: str) -> iam.PolicyStatement:
         return _allow("ReadArtifacts", ["s3:GetObject"], *self._objects(prefixes))
 
@@ -101,16 +106,15 @@ class Access:
             "AppendAttempts",
             ["dynamodb:PutItem"],
             self.events_arn,
-            conditions={
-                "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["run/*/attempt/*"]},
-                "Null": {"dynamodb:LeadingKeys": "false"},
-            },
+            conditions=_leading("run/*/attempt/*"),
         )
 
-    def receive_requests(self) -> iam.PolicyStatement:
-        actions = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"]
-        queue = self._data.intake.queue.queue_arn
-        return _allow("ReceiveRequests", [f"sqs:{action}" for action in actions], queue)
+    def hold_leases(self) -> iam.PolicyStatement:
+        """Leases alone: slots are kept under another key."""
+        actions = [f"dynamodb:{action}" for action in ("GetItem", "PutItem", "UpdateItem")]
+        return _allow(
+            "HoldLeases", actions, self._table_arn("coordination"), conditions=_leading("lease")
+        )
 
     def invoke(self, name: str) -> iam.PolicyStatement:
         return _allow(f"Invoke{name.title()}", ["lambda:InvokeFunction"], self.live_arn(name))
@@ -134,3 +138,11 @@ def _allow(
     return iam.PolicyStatement(
         sid=sid, actions=actions, resources=list(resources), conditions=conditions
     )
+
+
+def _leading(pattern: str) -> dict[str, object]:
+    """`ForAllValues` alone would also hold for a request that names no key."""
+    return {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [pattern]},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }

@@ -26,8 +26,8 @@ STORE = [
 ]
 STREAM = [
     *(f"dynamodb:{action}" for action in ("DescribeStream", "GetRecords", "GetShardIterator")),
-    *("dynamodb:ListStreams", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
-    *("sqs:ReceiveMessage", "sqs:SendMessage"),
+    *("dynamodb:ListStreams", "sqs:ChangeMessageVisibility", "sqs:DeleteMessage"),
+    *("sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:SendMessage"),
 ]
 STEER = [
     *("events:PutEvents", "lambda:InvokeFunction", "states:DescribeExecution"),

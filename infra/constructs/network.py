@@ -139,7 +139,7 @@ class Network(Construct):
         tables = [table.table_arn for table in self._tables]
         dynamodb_endpoint.add_to_policy(
             _own_account(
-                ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+                [f"dynamodb:{verb}" for verb in ("GetItem", "PutItem", "Query", "UpdateItem")],
                 [*tables, f"{tables[0]}/index/*"],
             )
         )
@@ -149,6 +149,7 @@ class Network(Construct):
         s3_endpoint.add_to_policy(
             _own_account(["s3:GetObject", "s3:PutObject"], [self._bucket.arn_for_objects("*")])
         )
+        s3_endpoint.add_to_policy(_own_account(["s3:ListBucket"], [self._bucket.bucket_arn]))
         if self._settings.profile is Profile.FULL:
             layers = f"arn:aws:s3:::prod-{Aws.REGION}-starport-layer-bucket/*"
             s3_endpoint.add_to_policy(_anybody(["s3:GetObject"], [layers]))

@@ -17,8 +17,6 @@ from infra.constructs.findings import acknowledge
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aws_cdk import aws_dynamodb as dynamodb
-
     from infra.constructs.python_function import PythonFunction
     from infra.settings import CloudSettings
     from infra.stacks.data import DataStack
@@ -87,9 +85,11 @@ class Triggers(Construct):
         )
 
     def _project_new_events(self, project: PythonFunction) -> None:
+        """A mapping of its own: the CDK's event source would let it use the key for anything."""
         dead_letters = sources.SqsDlq(cast("sqs.IQueue", self.dead_letters))
-        source = sources.DynamoEventSource(
-            cast("dynamodb.ITable", self._data.event_store.events),
+        project.live.add_event_source_mapping(
+            "NewEvents",
+            event_source_arn=self._data.event_store.events.table_stream_arn,
             starting_position=lambda_.StartingPosition.TRIM_HORIZON,
             batch_size=100,
             bisect_batch_on_error=True,
@@ -97,7 +97,6 @@ class Triggers(Construct):
             retry_attempts=10,
             on_failure=cast("lambda_.IEventSourceDlq", dead_letters),
         )
-        project.live.add_event_source(cast("lambda_.IEventSource", source))
 
     def _run_on_the_clock(self, name: str) -> None:
         events.Rule(

@@ -10,7 +10,7 @@ from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infra.constructs.findings import acknowledge
+from infra.constructs.findings import acknowledge, acknowledge_wildcards
 from infra.constructs.log_group import own_log
 
 if TYPE_CHECKING:
@@ -68,6 +68,10 @@ class WorkerFleet(Construct):
             extra_hash=context.digest,
         )
         self._execution_role = self._role("Execution", "worker-start")
+        acknowledge(
+            self._execution_role,
+            ("AwsSolutions-IAM5[Resource::*]", "A registry's login names no repository."),
+        )
         self.roles: dict[str, iam.Role] = {}
         self.task_definitions = {
             role: self._task_definition(role, variables, statements)
@@ -119,6 +123,7 @@ class WorkerFleet(Construct):
         self.roles[role] = self._role(role.title(), f"worker-{role}")
         for statement in statements:
             self.roles[role].add_to_policy(statement)
+        acknowledge_wildcards(self.roles[role], statements, "The artifacts of attempts, and trees.")
         definition = ecs.FargateTaskDefinition(
             self,
             f"{role.title()}Task",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +14,8 @@ from infra.functions import CONTROL, present, roles
 from tests.kit.templates import load, of_type, plain, properties
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.kit.templates import Resource, Template
 
 DEFINITION = (ROOT / "statemachines" / "run.asl.json").read_text()
@@ -126,7 +127,8 @@ def test_the_supervisor_is_logged_and_traced_without_its_data(control_template: 
 
 
 def test_requests_start_runs_two_at_a_time_and_fail_alone(control_template: Template) -> None:
-    (source,) = properties(control_template, "AWS::Lambda::EventSourceMapping")
+    mappings = properties(control_template, "AWS::Lambda::EventSourceMapping")
+    (source,) = (m for m in mappings if "Requests" in plain(m["EventSourceArn"]))
     assert source["ScalingConfig"] == {"MaximumConcurrency": 2}
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 

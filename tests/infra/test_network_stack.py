@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +9,8 @@ import pytest
 from tests.kit.templates import as_list, load, of_type, plain, properties
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.kit.templates import Resource, Template
 
 WAYS_OUT = {
