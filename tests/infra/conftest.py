@@ -27,11 +27,11 @@ def synthesise() -> Iterator[Callable[..., Path]]:
 
     The zips hold the sources of this moment without their dependencies.
     """
-    sources = Sources(bundler=sources_only)
+    here = Sources(bundler=sources_only)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JSII_NODE", str(NODE))
 
-        def build(folder: Path, **context: str) -> Path:
+        def build(folder: Path, *, sources: Sources = here, **context: str) -> Path:
             import app
 
             app.build(str(folder), sources=sources, **context).synth()
