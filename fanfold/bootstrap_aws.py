@@ -13,6 +13,7 @@ from fanfold.adapters.aws.clients import Clients
 from fanfold.adapters.aws.event_store import DynamoEventStore
 from fanfold.adapters.aws.executions import StateMachineExecutions
 from fanfold.adapters.aws.lease import DynamoLease
+from fanfold.adapters.aws.projections import Projections
 from fanfold.adapters.aws.slots import Slots
 from fanfold.adapters.aws.table import Table
 from fanfold.adapters.local.clock import SystemClock
@@ -31,11 +32,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cloud:
-    """What starts and steers executions, and by run the ports of its steps and its project."""
+    """What starts and steers executions; by run the ports of its steps, its project, its views."""
 
     supervision: Supervision
     wiring: Callable[[str], Wiring]
     project: Callable[[str], str]
+    projections: Callable[[str], Projections]
 
 
 @cache
@@ -65,7 +67,7 @@ def aws(
         slots=Slots(site.coordination, deployment.run_slots, site.clock),
         executions=StateMachineExecutions(clients.state_machines, deployment.state_machine),
     )
-    return Cloud(supervision, site.wiring, site.project)
+    return Cloud(supervision, site.wiring, site.project, site.projections)
 
 
 class _Account:
@@ -92,6 +94,10 @@ class _Account:
     def events(self, run_id: str) -> DynamoEventStore:
         table = Table(self._clients.dynamodb, self._deployment.events_table)
         return DynamoEventStore(table, self.project(run_id), self.clock, self.artifacts)
+
+    def projections(self, run_id: str) -> Projections:
+        table = Table(self._clients.dynamodb, self._deployment.projections_table)
+        return Projections(table, self.project(run_id), self.events(run_id))
 
     def wiring(self, run_id: str) -> Wiring:
         """The ports of the run's steps; its repository is made of what was pushed and published.

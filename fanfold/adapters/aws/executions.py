@@ -44,7 +44,7 @@ class StateMachineExecutions:
             history = self._client.get_execution_history(
                 executionArn=execution, reverseOrder=True, maxResults=1, includeExecutionData=False
             )
-        return history["events"][0]["id"]
+        return max(event["id"] for event in history["events"])
 
     def go_on(self, token: str) -> bool:
         try:

@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, cast
@@ -25,7 +26,7 @@ from fanfold.steps.request import load_request
 from fanfold.steps.start import is_waiting
 from tests.fakes import stores
 from tests.kit.account import BUCKET, COORDINATION, EVENTS, PROJECTIONS, shared_clients
-from tests.kit.step_functions import Containers, Functions, Invocation, interpreted
+from tests.kit.step_functions import Containers, Function, Functions, Invocation, interpreted
 from tests.workflow.aws.machine import deployable
 from tests.workflow.aws.site import RUN, build, played
 
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
     from fanfold.adapters.git.repository import GitRepository
     from fanfold.run.events import EventData
     from fanfold.steps.wiring import Wiring
-    from tests.kit.step_functions import Function
     from tests.workflow.aws.scenarios import Scenario
     from tests.workflow.aws.site import Played, Site
 
 STEPS = ("admit", "decide", "merge", "verify", "ask", "write_back", "finish", "reap")
 ROLES = ("docs", "researcher", "reviewer")
 PATIENCE_S = 60.0
+LOOK_S = 0.02
 
 
 @dataclass
@@ -71,22 +72,46 @@ class Deployed:
         """Wait until the run has ended, waits for a person, or its execution is over."""
         latest = time.monotonic() + PATIENCE_S
         while time.monotonic() < latest:
+            time.sleep(LOOK_S)
             state = self.site.journal().state
             execution = self.execution(state.generation)
+            if not self.has_begun(execution):
+                continue
             if is_waiting(state, self.cloud.supervision):
                 return "waiting"
             if self.cloud.supervision.executions.is_over(execution):
                 reap_execution(RUN, execution, self.cloud.supervision)
                 return "over"
-            time.sleep(0.02)
         raise AssertionError(f"nothing came of {self.site.journal().state}")
+
+    def has_begun(self, execution: str) -> bool:
+        """A generation is in the log a moment before its execution is there."""
+        client = shared_clients().state_machines
+        found = client.list_executions(stateMachineArn=self.state_machine)["executions"]
+        return execution in {each["executionArn"] for each in found}
 
     def execution(self, generation: int) -> str:
         return f"{self.state_machine.replace(':stateMachine:', ':execution:')}:{RUN}-{generation}"
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """`wrap` stands before every function; `dead` containers never begin, others Spot takes away.
+
+    `function_s` is how long an invocation may take.
+    """
+
+    wrap: Callable[[str, Function], Function] = lambda _, function: function
+    dead: frozenset[str] = frozenset()
+    taken_away: frozenset[str] = frozenset()
+    function_s: float = 900.0
+
+
+NONE = Trouble()
+
+
 @contextmanager
-def deployed(scenario: Scenario, folder: Path) -> Generator[Deployed]:
+def deployed(scenario: Scenario, folder: Path, trouble: Trouble = NONE) -> Generator[Deployed]:
     with stores.moto(folder) as opened:
         site = build(scenario, folder / "repository", opened, "aws")
         base = load_request(site.artifacts, RUN).base
@@ -95,10 +120,11 @@ def deployed(scenario: Scenario, folder: Path) -> Generator[Deployed]:
         functions: dict[str, Any] = {}
 
         def fail(token: str, cause: str) -> None:
-            client.send_task_failure(taskToken=token, error="States.TaskFailed", cause=cause)
+            error = "Worker.SpotInterrupted" if "SpotTaken" in cause else "States.TaskFailed"
+            client.send_task_failure(taskToken=token, error=error, cause=cause)
 
-        containers = Containers(_Worker(site, folder), fail)
-        with interpreted(Functions(functions), containers):
+        containers = Containers(_Worker(site, folder, trouble), fail)
+        with interpreted(Functions(functions, trouble.function_s), containers):
             arn = client.create_state_machine(
                 name="run", definition=deployable(), roleArn="arn:aws:iam::123456789012:role/run"
             )["stateMachineArn"]
@@ -106,6 +132,7 @@ def deployed(scenario: Scenario, folder: Path) -> Generator[Deployed]:
             light = _wired(site, folder / "attempts", role="docs", shell=False)
             functions |= {name: _bound(name, cloud) for name in STEPS}
             functions |= {f"attempt-{role}": _bound("attempt", light) for role in ROLES}
+            functions |= {name: trouble.wrap(name, each) for name, each in functions.items()}
             yield Deployed(site, cloud, containers, arn)
 
 
@@ -138,44 +165,65 @@ def _wired(
 
 
 def play(scenario: Scenario, folder: Path) -> Played:
-    """Request the run, answer for the person, and resume it where it broke."""
     with deployed(scenario, folder) as deployment:
-        words = list(scenario.words)
-        deployment.request()
-        while True:
-            told = deployment.settle()
-            state = deployment.site.journal().state
-            if told == "waiting":
-                deployment.say(words.pop(0))
-            elif state.outcome is None and deployment.site.artifacts.broken:
-                deployment.site.mend()
-                deployment.site.say(RunResumed(state.generation + 1))
-                deployment.request()
-            else:
-                break
-        assert not words
-        assert deployment.cloud.supervision.slots.taken() == []
-        return played(deployment.site)
+        return drive(deployment)
+
+
+def drive(deployment: Deployed) -> Played:
+    """Request the run, answer for the person, and resume it where it broke."""
+    words = list(deployment.site.scenario.words)
+    deployment.request()
+    while True:
+        told = deployment.settle()
+        state = deployment.site.journal().state
+        if told == "waiting":
+            deployment.say(words.pop(0))
+        elif state.outcome is None and deployment.site.artifacts.broken:
+            deployment.site.mend()
+            deployment.site.say(RunResumed(state.generation + 1))
+            deployment.request()
+        else:
+            break
+    assert not words
+    assert deployment.cloud.supervision.slots.taken() == []
+    return played(deployment.site)
+
+
+class SpotTaken(Exception):
+    """A container has made its checkpoint and ends."""
 
 
 class _Worker:
     """What the container of a worker does; each has a disk of its own."""
 
-    def __init__(self, site: Site, folder: Path) -> None:
-        self._site, self._folder = site, folder
+    def __init__(self, site: Site, folder: Path, trouble: Trouble) -> None:
+        self._site, self._folder, self._trouble = site, folder, trouble
 
     def __call__(self, variables: dict[str, str]) -> None:
         attempt = variables["FANFOLD_WORKER_ATTEMPT"]
+        if attempt in self._trouble.dead:
+            raise RuntimeError("no such image")
+        if attempt in self._trouble.taken_away:
+            self._invoke(attempt, "worker", stop_after=2)
+            raise SpotTaken
         if self._site.scenario.twice:
             invoke_twice(lambda holder: self._invoke(attempt, holder))
         else:
             self._invoke(attempt, "worker")
 
-    def _invoke(self, attempt: str, holder: str) -> None:
+    def _invoke(self, attempt: str, holder: str, stop_after: int = 0) -> None:
+        """`stop_after` that many looks at whether to stop, it is time to."""
+        looks = count(1)
         disk = Path(mkdtemp(dir=self._folder))
         cloud = _wired(self._site, disk, role="implementer")
         journal = cloud.supervision.journal(RUN)
-        invoke(journal, attempt, cloud.wiring(RUN), holder, lambda: False)
+        invoke(
+            journal,
+            attempt,
+            cloud.wiring(RUN),
+            holder,
+            lambda: bool(stop_after) and next(looks) > stop_after,
+        )
 
 
 def invoke_twice(invoke: Callable[[str], object]) -> None:

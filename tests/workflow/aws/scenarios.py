@@ -225,6 +225,12 @@ SCENARIOS: dict[str, Scenario] = {
         MERGED,
         broken="merges/1.json",
     ),
+    "light roles": Scenario(
+        PARALLEL + _tasks("Document alpha", "beta"),
+        _letters("Document alpha", "beta"),
+        Outcome.COMPLETED,
+        MERGED,
+    ),
     "a plan that cannot run": Scenario(
         CHAIN + _tasks("alpha") + "  <!-- depends: 9.9 -->\n",
         _letters("alpha"),
