@@ -42,17 +42,20 @@ class Bundler(Protocol):
     def __call__(self, root: Path, omit: tuple[str, ...]) -> Bundle: ...
 
 
-def bundle(root: Path, omit: tuple[str, ...], *, platform: str = PLATFORM) -> Bundle:
+def bundle(
+    root: Path, omit: tuple[str, ...], *, platform: str = PLATFORM, python: str = PYTHON
+) -> Bundle:
     """Installs what `uv.lock` names, hashes checked, without Docker; made once per content.
 
+    `platform` is one of uv's; tests that run a bundle here name this machine's and its `python`.
     Raises `subprocess.CalledProcessError` where uv cannot, `FileNotFoundError` where uv is missing.
     """
     uv = _uv(root)
     requirements = _requirements(uv, root, omit)
-    recipe = f"{PYTHON} {platform}\n{requirements}"
+    recipe = f"{python} {platform}\n{requirements}"
     installed = _made(
         f"dependencies-{hashlib.sha256(recipe.encode()).hexdigest()}",
-        lambda folder: _install(uv, requirements, folder, platform),
+        lambda folder: _install(uv, requirements, folder, platform, python),
     )
 
     def assemble(folder: Path) -> None:
@@ -107,11 +110,11 @@ def _requirements(uv: str, root: Path, omit: tuple[str, ...]) -> str:
     ).stdout
 
 
-def _install(uv: str, requirements: str, folder: Path, platform: str) -> None:
+def _install(uv: str, requirements: str, folder: Path, platform: str, python: str) -> None:
     """Without metadata of the installation or entry points, which would name this machine."""
     command = [uv, "pip", "install", "--quiet", "--no-installer-metadata", "--link-mode=copy"]
     command += ["--only-binary=:all:", "--no-deps", "--require-hashes", "--target", str(folder)]
-    command += ["--python-platform", platform, "--python-version", PYTHON, "--requirements", "-"]
+    command += ["--python-platform", platform, "--python-version", python, "--requirements", "-"]
     subprocess.run(command, input=requirements, text=True, check=True)  # noqa: S603
     shutil.rmtree(folder / "bin", ignore_errors=True)
     (folder / ".lock").unlink(missing_ok=True)

@@ -96,7 +96,10 @@ def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
         "answer": supervise,
         "start": supervise,
         "promote": supervise,
-        "project": [access.read_events(), access.follow_events(), access.project_events()],
+        "project": [
+            *(access.read_events(), access.follow_events(), access.project_events()),
+            *(access.list_artifacts(), access.read_artifacts(RUNS)),
+        ],
         "reap": supervise,
     }
     return table[name]

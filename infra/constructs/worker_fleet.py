@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Aws, CfnResource, Duration, RemovalPolicy
+from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -147,8 +147,7 @@ class WorkerFleet(Construct):
                 stream_prefix=role, log_group=cast("logs.ILogGroup", self.log)
             ),
         )
-        revision = cast("CfnResource", definition.node.default_child)
-        revision.apply_removal_policy(RemovalPolicy.RETAIN)
+        definition.apply_removal_policy(RemovalPolicy.RETAIN)
         acknowledge(
             definition,
             ("AwsSolutions-ECS2", "The variables are names of this deployment, and no secrets."),

@@ -71,6 +71,9 @@ def test_a_function_is_told_its_deployment(control_template: Template) -> None:
         told = {k: plain(v) for k, v in function["Environment"]["Variables"].items()}
         read = deployment(told)
         assert set(told) == set(read.environment())
+        assert read.event_bus
+        assert bool(read.grant_function) == ("grant" in NAMES)
+        assert not read.check_function
         assert read.run_slots == Deployment.__struct_defaults__[-1]
         assert read.role == (name.removeprefix("attempt-") if name.startswith("attempt-") else "")
 

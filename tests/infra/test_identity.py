@@ -60,6 +60,7 @@ GOLDEN = {
         *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"),
         *("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
         *("sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"),
+        *("s3:GetObject", "s3:ListBucket"),
     },
 }
 NAMELESS = {
