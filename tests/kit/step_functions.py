@@ -84,13 +84,15 @@ def _answer(value: Any) -> dict[str, Any]:
 
 
 class Containers:
-    """The part of the ECS client that a state machine uses; `requests` are what it asked for."""
+    """The part of the ECS client that a state machine uses; `requests` are what it asked for,
+    `errors` what containers ended with."""
 
     def __init__(self, container: Container, fail: Callable[[str, str], None]) -> None:
         self._container, self._fail = container, fail
         self._tasks: dict[str, threading.Thread] = {}
         self._failed: set[str] = set()
         self.requests: list[dict[str, Any]] = []
+        self.errors: list[Exception] = []
 
     def run_task(self, **request: Any) -> dict[str, Any]:
         self.requests.append(request)
@@ -116,6 +118,7 @@ class Containers:
         try:
             self._container(environment)
         except Exception as error:  # any exit code but 0
+            self.errors.append(error)
             self._failed.add(task)
             time.sleep(SETTLE_S)
             self._fail(environment["FANFOLD_WORKER_TASK_TOKEN"], repr(error))

@@ -166,7 +166,9 @@ def _wired(
 
 def play(scenario: Scenario, folder: Path) -> Played:
     with deployed(scenario, folder) as deployment:
-        return drive(deployment)
+        told = drive(deployment)
+        assert deployment.containers.errors == []
+        return told
 
 
 def drive(deployment: Deployed) -> Played:
