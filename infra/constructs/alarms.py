@@ -10,6 +10,8 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from infra.constructs.findings import acknowledge
+
 if TYPE_CHECKING:
     from aws_cdk import Duration
     from aws_cdk import aws_kms as kms
@@ -48,6 +50,10 @@ class Alarms(Construct):
         if settings.alert_email:
             subscription = subscriptions.EmailSubscription(settings.alert_email)
             self.topic.add_subscription(cast("sns.ITopicSubscription", subscription))
+            acknowledge(
+                self.topic,
+                ("Serverless-SNSRedrivePolicy", "Mail has no failed delivery to read again."),
+            )
         self.all: list[cloudwatch.Alarm] = []
         self._watch_queues(data, control)
         self._watch_runs(control)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.kit.templates import of_type
+from infra.bundle import ROOT
+from infra.functions import roles
+from tests.kit.templates import load, of_type, properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +36,20 @@ def test_names_derive_from_project_and_stage(
     stacks = {"data", "network", "control", "watch"}
     assert set(found) == {f"acme-prod-{stack}.template.json" for stack in stacks}
     assert not any(b"fanfold-dev" in template for template in found.values())
+
+
+def test_concurrency_is_reserved_and_people_are_told_where_settings_say(
+    synthesise: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = synthesise(tmp_path, reserved_concurrency="32", alert_email="ops@example.com")
+    reserved = {
+        function["FunctionName"]
+        for function in properties(load(folder, "control"), "AWS::Lambda::Function")
+        if function.get("ReservedConcurrentExecutions") == 32
+    }
+    assert reserved == {f"fanfold-dev-attempt-{role}" for role in roles(ROOT)}
+    (subscription,) = properties(load(folder, "watch"), "AWS::SNS::Subscription")
+    assert subscription["Endpoint"] == "ops@example.com"
 
 
 def test_the_longest_names_fit_their_services(
