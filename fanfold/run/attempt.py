@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from fanfold.run.decoders import learn
+
 
 class Purpose(StrEnum):
     """Why an attempt was dispatched."""
@@ -211,3 +213,6 @@ class ToolCall(msgspec.Struct, frozen=True):
     id: str
     name: str
     input: dict[str, Any]
+
+
+learn(Context, Report, tuple[CheckResult, ...])

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from fanfold.run.attempt import CheckResult, Exit, Purpose, Usage
+from fanfold.run.decoders import learn
 
 
 class EventData(msgspec.Struct, frozen=True, gc=False):
@@ -425,3 +426,6 @@ def recorded(envelope: Envelope) -> Recorded | None:
     if kind is None:
         return None
     return Recorded(envelope.version, envelope.timestamp, msgspec.convert(envelope.data, kind))
+
+
+learn(Envelope, *BY_TYPE.values())

@@ -16,6 +16,7 @@ from fanfold.plan.control import is_control
 from fanfold.ports import REDACTION
 from fanfold.run.artifacts import attempt_file, merge_file
 from fanfold.run.attempt import ConflictFile
+from fanfold.run.decoders import learn
 from fanfold.run.events import Applied, ConflictFound, MergeCompleted, PatchHeld, PatchRejected
 from fanfold.steps.request import load_request
 
@@ -150,3 +151,6 @@ def _text(version: Version | None) -> str | None:
 
 def _lossy(data: bytes) -> str:
     return data.decode("utf-8", "replace")
+
+
+learn(MergeRecord)

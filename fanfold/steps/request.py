@@ -10,6 +10,7 @@ import msgspec
 from fanfold.errors import ArtifactMissing
 from fanfold.run.artifacts import run_file
 from fanfold.run.attempt import RoleRules
+from fanfold.run.decoders import learn
 from fanfold.run.events import CheckSpec, RunLimits, RunOptions, RunRequested, run_stream
 
 if TYPE_CHECKING:
@@ -94,3 +95,6 @@ def load_plan(artifacts: ArtifactStore, request: Request) -> bytes:
         return artifacts.get(run_file(request.run_id, PLAN), request.plan_sha256)
     except ArtifactMissing as error:
         raise ArtifactMissing(f"run {request.run_id}: its plan is gone ({error})") from None
+
+
+learn(Request)

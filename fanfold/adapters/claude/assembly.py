@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from fanfold.errors import StreamDropped
+from fanfold.run.decoders import learn
 
 _T = TypeVar("_T", str, "list[Any]")
 
@@ -175,3 +176,6 @@ def _well_formed(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+learn(_MessageStart, _BlockStart, _BlockDelta, _BlockStop, _MessageDelta)

@@ -12,6 +12,7 @@ import msgspec
 from fanfold.adapters.local.disk import locked, translated, write_atomic
 from fanfold.adapters.local.processes import ProcessIdentity, is_gone, own_identity
 from fanfold.errors import FanfoldError, LeaseHeld, LeaseLost
+from fanfold.run.decoders import learn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,3 +103,6 @@ class FileLease:
         if len(file) > _LONGEST_NAME:
             file = file[:100] + hashlib.sha256(name.encode()).hexdigest()
         return self._folder / f"{file}.json"
+
+
+learn(LeaseRecord)

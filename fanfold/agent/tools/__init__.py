@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fanfold.agent.tools import bash, edit, glob, grep, read, submit, write
+from fanfold.run.decoders import learn
 
 if TYPE_CHECKING:
     from fanfold.agent.tools.base import Tool
@@ -21,3 +22,5 @@ TOOLS: dict[str, Tool[Any]] = {
         submit.TOOL,
     )
 }
+
+learn(*(tool.arguments for tool in TOOLS.values()))
