@@ -68,6 +68,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` and give its exit code."""
     _open_standard_streams()
     words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _command_line(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
+        return 0
+    except SystemExit as stop:
+        return _ended_by(stop)
+    return code
+
+
+def _ended_by(stop: SystemExit) -> int:
+    """The exit code of a parser that printed its help or an error."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
+    return stop.code if isinstance(stop.code, int) else 0
+
+
+def _command_line(words: list[str]) -> int:
     top = top_parser()
     known, rest = top.parse_known_args(words[: _end_of_globals(words)])
     words = rest + words[_end_of_globals(words) :]

@@ -52,8 +52,8 @@ def test_detach_returns_the_run_and_watch_follows_it(
         "1.3": "waiting",
         "2.1": "merged",
     }
-    log = (root / ".ai-workspace" / "runs" / run / "driver.log").read_text()
-    assert f"run {run}: waiting" in log
+    log = root / ".ai-workspace" / "runs" / run / "driver.log"
+    until(lambda: f"run {run}: waiting" in log.read_text())
 
 
 def test_cancel_stops_what_goes_on_in_the_background(
