@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import platform
+import signal
 import struct
 import sys
 
@@ -64,6 +65,9 @@ def main() -> None:
     if online == "0":
         cut_off(libc)
     os.umask(0o022)
+    # Python ignores these, and what it becomes would inherit that.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
     os.execv(command[0], command)  # noqa: S606
 
 
