@@ -12,6 +12,7 @@ from fanfold.patch import merge as engine
 from fanfold.patch.conflicts import diff3
 from fanfold.patch.objects import Objects
 from fanfold.patch.read import read_patch
+from fanfold.patch.reconcile import Resolution
 from fanfold.plan.control import is_control
 from fanfold.ports import REDACTION
 from fanfold.run.artifacts import attempt_file, merge_file
@@ -34,12 +35,16 @@ REDACTED = REDACTION.encode()
 
 
 class MergeRecord(msgspec.Struct, frozen=True):
-    """`merges/<seq>.json`: what conflicted in this fold, by attempt, with all sides."""
+    """`merges/<seq>.json`: what conflicted in this fold and what was settled, by attempt.
+
+    A conflict holds all its sides; a resolution its rules and the blobs it was made from.
+    """
 
     seq: int
     base_tree: str
     tree: str
     conflicts: dict[str, tuple[ConflictFile, ...]] = {}
+    resolutions: dict[str, tuple[Resolution, ...]] = {}
 
 
 def merge(journal: Journal, step: Merge, wiring: Wiring) -> None:
@@ -87,7 +92,7 @@ class _Merging:
                     for c in outcome.conflicts
                 )
                 self.events.append(ConflictFound(outcome.id, unit, outcome.paths, result.tree))
-        self._record(result.tree, conflicts)
+        self._record(result, conflicts)
         self.journal.append(
             *self.events,
             MergeCompleted(
@@ -139,8 +144,15 @@ class _Merging:
             self.wiring.artifacts.put(key, pack.data)
         self.wiring.repository.keep(f"runs/{self.journal.run_id}/merged", result.tree)
 
-    def _record(self, tree: str, conflicts: dict[str, tuple[ConflictFile, ...]]) -> None:
-        record = MergeRecord(self.step.seq, self.step.base_tree, tree, conflicts)
+    def _record(
+        self, result: engine.MergeResult, conflicts: dict[str, tuple[ConflictFile, ...]]
+    ) -> None:
+        settled = {
+            outcome.id: outcome.resolutions
+            for outcome in result.outcomes
+            if isinstance(outcome, engine.Applied) and outcome.resolutions
+        }
+        record = MergeRecord(self.step.seq, self.step.base_tree, result.tree, conflicts, settled)
         key = merge_file(self.journal.run_id, self.step.seq, "json")
         self.wiring.artifacts.put(key, msgspec.json.encode(record))
 
