@@ -35,7 +35,7 @@ def _patches() -> list[bytes]:
 
 def _base(root: Path) -> Path:
     with tarfile.open(DATA / "base.tar.gz") as archive:
-        archive.extractall(root, filter="data")
+        archive.extractall(root)
     git(root, "init", "-q", "-b", "main")
     git(root, "add", "-A", "-f")
     git(root, "commit", "-q", "-m", "base")
