@@ -93,11 +93,11 @@ def test_exit_codes_and_timeouts_are_as_without(tmp_path: Path, root: Path) -> N
 @pytest.mark.parametrize(
     ("host", "port", "expected"),
     [
-        ("pypi.org", 443, True),
-        ("pypi.org", 80, True),
-        ("pypi.org", 22, False),
-        ("evil-pypi.org", 443, False),
-        ("files.pypi.org", 443, False),
+        ("pkg.example.org", 443, True),
+        ("pkg.example.org", 80, True),
+        ("pkg.example.org", 22, False),
+        ("evil-pkg.example.org", 443, False),
+        ("files.pkg.example.org", 443, False),
         ("a.b.example.com", 443, True),
         ("example.com", 443, False),
         ("notexample.com", 443, False),
@@ -106,5 +106,5 @@ def test_exit_codes_and_timeouts_are_as_without(tmp_path: Path, root: Path) -> N
     ],
 )
 def test_hosts_match_exactly_or_below_a_domain(host: str, port: int, expected: bool) -> None:
-    allow = ("pypi.org", "*.Example.com", "git.example.net:8443")
+    allow = ("pkg.example.org", "*.Example.com", "git.example.net:8443")
     assert is_allowed(host, port, allow) is expected
