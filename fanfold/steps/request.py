@@ -65,18 +65,17 @@ def submit(events: EventStore, artifacts: ArtifactStore, request: Request, plan:
     """Write plan and manifest, then the event that makes the run exist."""
     artifacts.put(run_file(request.run_id, PLAN), plan)
     artifacts.put(run_file(request.run_id, MANIFEST), msgspec.json.encode(request))
-    events.append(
-        run_stream(request.run_id),
-        0,
-        [
-            RunRequested(
-                run_id=request.run_id,
-                plan=request.plan_path,
-                plan_sha256=request.plan_sha256,
-                base=request.base,
-                options=request.options,
-            )
-        ],
+    events.append(run_stream(request.run_id), 0, [requested(request)])
+
+
+def requested(request: Request) -> RunRequested:
+    """The first event of the run that was asked for."""
+    return RunRequested(
+        run_id=request.run_id,
+        plan=request.plan_path,
+        plan_sha256=request.plan_sha256,
+        base=request.base,
+        options=request.options,
     )
 
 

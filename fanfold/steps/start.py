@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from fanfold.run.artifacts import QUEUE, queue_file, token_file
 from fanfold.run.decide import decide
-from fanfold.run.events import RunQueued, RunRequested
+from fanfold.run.events import RunQueued
 from fanfold.run.steps import Ask
-from fanfold.steps.request import load_request
+from fanfold.steps.request import load_request, requested
 
 if TYPE_CHECKING:
     from fanfold.run.state import RunState
@@ -57,16 +57,7 @@ def _requested(journal: Journal, supervision: Supervision) -> RunState:
     state = journal.refresh()
     if state.requested_at is not None:
         return state
-    request = load_request(supervision.artifacts, journal.run_id)
-    return journal.append(
-        RunRequested(
-            run_id=request.run_id,
-            plan=request.plan_path,
-            plan_sha256=request.plan_sha256,
-            base=request.base,
-            options=request.options,
-        )
-    )
+    return journal.append(requested(load_request(supervision.artifacts, journal.run_id)))
 
 
 def _go(state: RunState, supervision: Supervision) -> None:
