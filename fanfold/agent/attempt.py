@@ -14,7 +14,7 @@ from fanfold.agent.roles import load_role, ruled
 from fanfold.agent.strings import encodable
 from fanfold.agent.timing import Timing
 from fanfold.errors import LeaseLost, StreamConflict, UnpricedModel, WorkspaceError
-from fanfold.run.attempt import Exit, Report
+from fanfold.run.attempt import Exit, FinishedTask, Report
 
 if TYPE_CHECKING:
     from fanfold.agent.desk import Desk
@@ -104,7 +104,13 @@ def _report(
         cost=purse.cost,
         steps=loop.steps if loop else 0,
         duration_s=timing.elapsed,
+        finished=(*context.finished, *(_finished(context, loop) if loop else ())),
     )
+
+
+def _finished(context: Context, loop: Loop) -> list[FinishedTask]:
+    made = loop.bench.finished.items()
+    return [FinishedTask(task, tree, context.base_tree) for task, tree in made]
 
 
 def _submitted(said: Submission) -> Exit:

@@ -220,8 +220,14 @@ def _bench(context: Context, role: Role, desk: Desk) -> Bench:
         only=role.readable,
         choices=[c.attempt for c in context.candidates] if context.purpose is Purpose.PICK else (),
         check=desk.check,
+        tasks=_still_to_do(context),
         redact=desk.secrets.redact,
     )
+
+
+def _still_to_do(context: Context) -> list[str]:
+    finished = {each.task for each in context.finished}
+    return [task.id for task in context.tasks if task.id not in finished]
 
 
 def _words(content: list[Block]) -> str:

@@ -167,6 +167,7 @@ def _frame(context: Context, spills: Mapping[str, str]) -> str:
         lines.append(f"Plan: {context.plan_title}")
     if context.continues_tree:
         lines.append(_STARTING.get(context.purpose, _STARTING[Purpose.WORK]))
+    lines += _several(context)
     lines += [f"Constraint: {constraint}" for constraint in context.constraints]
     if context.writes is not None:
         lines.append(f"You may write only: {', '.join(context.writes)}")
@@ -178,6 +179,21 @@ def _frame(context: Context, spills: Mapping[str, str]) -> str:
         lines.append("What follows is there in full, for read and grep:")
         lines += [f"    {PREFIX}{name}" for name in list(spills)[:MOST_SPILLS]]
     return "\n".join(lines)
+
+
+def _several(context: Context) -> list[str]:
+    """How a unit of several tasks is worked on, so that each of them gets a commit of its own."""
+    if len(context.tasks) < 2 or context.purpose is Purpose.PICK:
+        return []
+    finished = [each.task for each in context.finished]
+    still_open = [task.id for task in context.tasks if task.id not in finished]
+    lines = [f"Finished already: {', '.join(finished)}"] if finished else []
+    if len(still_open) > 1:
+        lines.append(
+            f"Tasks, in this order: {', '.join(still_open)}. When one is finished and others are"
+            " left, submit with its id as task, and go on; a submit without task hands in all."
+        )
+    return lines
 
 
 def _predecessor(predecessor: Predecessor) -> str:

@@ -94,6 +94,19 @@ class RoleRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     effort: str = ""
 
 
+class FinishedTask(msgspec.Struct, frozen=True):
+    """A task of a unit that was finished before the others, with the attempt's tree of then.
+
+    `patch` is the key of the diff from `base_tree` to `tree`, and `sha256` its digest.
+    """
+
+    task: str
+    tree: str
+    base_tree: str = ""
+    patch: str = ""
+    sha256: str = ""
+
+
 class TaskText(msgspec.Struct, frozen=True):
     """A task as the model reads it; `text` is the plan's own Markdown with sub-tasks and notes."""
 
@@ -171,6 +184,7 @@ class Context(msgspec.Struct, frozen=True):
     failed_checks: tuple[FailedCheck, ...] = ()
     shell: bool = False
     rules: RoleRules = RoleRules()
+    finished: tuple[FinishedTask, ...] = ()
 
 
 class CheckResult(msgspec.Struct, frozen=True):
@@ -205,6 +219,7 @@ class Report(msgspec.Struct, frozen=True):
     cost: int = 0
     steps: int = 0
     duration_s: float = 0.0
+    finished: tuple[FinishedTask, ...] = ()
 
 
 class ToolCall(msgspec.Struct, frozen=True):

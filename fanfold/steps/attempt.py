@@ -13,7 +13,7 @@ from fanfold.agent.redaction import redacted
 from fanfold.errors import InvalidPatch, LeaseHeld, LeaseLost, StreamConflict
 from fanfold.patch.read import read_patch
 from fanfold.run.artifacts import attempt_file
-from fanfold.run.attempt import CheckResult, Exit
+from fanfold.run.attempt import CheckResult, Exit, FinishedTask
 from fanfold.run.attempt_fold import fold_attempt
 from fanfold.run.events import (
     AttemptClaimed,
@@ -181,11 +181,24 @@ class _Attempt:
         patch = self._redacted(self.wiring.repository.diff(context.base_tree, tree))
         paths = _paths(patch, report)
         digest = self._put("patch.diff", patch)
-        self._put("report.json", msgspec.json.encode(msgspec.structs.replace(report, files=paths)))
+        told = msgspec.structs.replace(report, files=paths, finished=self._finished(report))
+        self._put("report.json", msgspec.json.encode(told))
         self._put("transcript.jsonl", b"".join(msgspec.json.encode(e) + b"\n" for e in self.lines))
         produced = PatchProduced(self._key("patch.diff"), digest, tree, paths)
         ended = AttemptEnded(report.exit, report.cost, report.detail, report.choice)
         self.log.append(produced, ended)
+
+    def _finished(self, report: Report) -> tuple[FinishedTask, ...]:
+        """Those of this attempt with their patches; an earlier one's have theirs already."""
+        return tuple(
+            each if each.patch else self._with_patch(each, f"patch.{number}.diff")
+            for number, each in enumerate(report.finished, 1)
+        )
+
+    def _with_patch(self, each: FinishedTask, name: str) -> FinishedTask:
+        patch = self._redacted(self.wiring.repository.diff(each.base_tree, each.tree))
+        digest = self._put(name, patch)
+        return msgspec.structs.replace(each, patch=self._key(name), sha256=digest)
 
     def _redacted(self, patch: bytes) -> bytes:
         """A patch that adds a secret loses it here; the gate refuses what is left."""

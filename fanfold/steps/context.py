@@ -16,6 +16,7 @@ from fanfold.run.attempt import (
     Candidate,
     Context,
     FailedCheck,
+    FinishedTask,
     Predecessor,
     Purpose,
     Report,
@@ -55,6 +56,7 @@ class _Builder:
         tasks = {t.id: t for t in self.plan.tasks}
         own = [tasks[t] for t in self.unit.spec.tasks]
         conflicts = self._conflicts()
+        start = self._start(conflicts)
         rules = self.request.rules_for(dispatched.role)
         gathered = gather(
             lambda path: self.wiring.repository.read(dispatched.base_tree, path),
@@ -84,19 +86,26 @@ class _Builder:
             control_files=self.state.control_files,
             context_deny=self.request.context_deny,
             predecessors=self._predecessors(),
-            continues_tree=self._start(conflicts),
+            continues_tree=start,
             hint=dispatched.hint,
             conflicts=conflicts,
             candidates=self._candidates(),
             failed_checks=self._failed_checks(),
             shell=self.wiring.has_shell and ruled(load_role(dispatched.role), rules).has_shell,
             rules=rules,
+            finished=self._finished() if start else (),
         )
 
     def _words(self) -> dict[str, str]:
         """How the plan's other tasks ended; what is under way may differ in a replay."""
         moved = (u for u in self.state.units.values() if u.status in PASSED | LOST)
         return {task: u.status.value for u in moved for task in u.spec.tasks}
+
+    def _finished(self) -> tuple[FinishedTask, ...]:
+        """What the attempt that this one goes on from had finished."""
+        earlier = self._earlier()
+        report = self._report(earlier) if earlier else None
+        return report.finished if report else ()
 
     def _earlier(self) -> Try | None:
         if self.dispatched.continues is None:

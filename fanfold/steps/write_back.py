@@ -20,8 +20,10 @@ from fanfold.run.decide import done_units
 from fanfold.run.events import PlanWrittenBack
 from fanfold.run.money import dollars
 from fanfold.steps.request import load_plan, load_request
+from fanfold.steps.task_trees import task_trees
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from fanfold.plan.model import Phase, Plan
@@ -101,6 +103,9 @@ class _Writer:
 
     def __post_init__(self) -> None:
         self.tip, self.tree = self.request.base, self.request.base_tree
+        data = load_plan(self.wiring.artifacts, self.request)
+        self.then = formats.parse(data, self.request.plan_path)
+        self.titles = {task.id: task.title for task in self.then.tasks}
 
     @property
     def _start(self) -> datetime:
@@ -114,20 +119,31 @@ class _Writer:
         return self.state.applied_at[kept - 1] if kept else self._start
 
     def commit_work(self) -> None:
-        """One commit a unit, in the order in which the patches were merged."""
+        """Commits in the order in which the patches were merged, one a task where trees tell."""
         for entry, when in zip(self.state.kept, self.state.applied_at, strict=False):
-            unit = self.state.units[entry.unit]
-            report = self._report(entry)
-            commit = self._commit(entry.tree, self._message(entry), when)
-            self._note(commit, _task_note(unit.spec.title, report), when)
-            self.commits |= dict.fromkeys(unit.spec.tasks, commit)
+            self._commit_unit(entry, when)
+
+    def _commit_unit(self, entry: Applied, when: datetime) -> None:
+        """What was finished earlier goes first; the last commit holds all the rest of the patch."""
+        unit, report = self.state.units[entry.unit], self._report(entry)
+        left = list(unit.spec.tasks)
+        for task, tree in task_trees(unit, report, self.tree, self.request, self.wiring):
+            title = self.titles[task]
+            commit = self._commit(tree, self._message(entry, title, [task]), when)
+            self._note(commit, _part_note(title, unit.spec.title), when)
+            self.commits[task] = commit
+            left.remove(task)
+        title = "; ".join(self.titles[task] for task in left)
+        cost = dollars(sum(t.cost for t in unit.tries))
+        commit = self._commit(entry.tree, self._message(entry, title, left, cost), when)
+        self._note(commit, _task_note(title, report), when)
+        self.commits |= dict.fromkeys(left, commit)
 
     def commit_plan(self) -> None:
         """The marks, in Conductor's own message shapes; only marks, SHAs and checkpoints change."""
-        then = formats.parse(load_plan(self.wiring.artifacts, self.request), self.request.plan_path)
         tracked = self.wiring.repository.read(self.tree, self.request.plan_path)
-        now = then if tracked is None else formats.parse(tracked, self.request.plan_path)
-        matched = reconcile(then, now)
+        now = self.then if tracked is None else formats.parse(tracked, self.request.plan_path)
+        matched = reconcile(self.then, now)
         self.changed, self.vanished = matched.changed, matched.vanished
         self.plan = _Marked(now, is_tracked=tracked is not None)
         done = [t for u in done_units(self.state) for t in self.state.units[u].spec.tasks]
@@ -190,20 +206,23 @@ class _Writer:
         key = attempt_file(self.request.run_id, entry.attempt, tried.epoch, "report.json")
         return msgspec.json.decode(self.wiring.artifacts.get(key), type=Report)
 
-    def _message(self, entry: Applied) -> str:
-        unit = self.state.units[entry.unit]
+    def _message(
+        self, entry: Applied, title: str, tasks: Iterable[str], cost: str | None = None
+    ) -> str:
         trailers = [f"Fanfold-Run: {self.request.run_id}"]
-        trailers += [f"Fanfold-Task: {task}" for task in unit.spec.tasks]
-        trailers += [
-            f"Fanfold-Attempt: {entry.attempt}",
-            f"Fanfold-Cost: {dollars(sum(t.cost for t in unit.tries))}",
-        ]
-        return f"{unit.spec.title}\n\n" + "\n".join(trailers) + "\n"
+        trailers += [f"Fanfold-Task: {task}" for task in tasks]
+        trailers.append(f"Fanfold-Attempt: {entry.attempt}")
+        trailers += [f"Fanfold-Cost: {cost}"] if cost is not None else []
+        return f"{title}\n\n" + "\n".join(trailers) + "\n"
 
 
 def _task_note(title: str, report: Report) -> str:
     files = "\n".join(f"- {f}" for f in report.files) or "- none"
     return f"Task: {title}\n\nSummary: {report.summary or 'none given'}\n\nFiles:\n{files}\n"
+
+
+def _part_note(title: str, unit: str) -> str:
+    return f"Task: {title}\n\nFinished on the way to: {unit}\n"
 
 
 def _phase_note(phase: Phase, state: RunState) -> str:

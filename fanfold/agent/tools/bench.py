@@ -34,6 +34,7 @@ class Submission(msgspec.Struct, frozen=True):
 class Bench:
     """What tools work on. `denied` are globs that nobody may read, `only` those that are left.
 
+    `tasks` are the unit's tasks that are still to do, `finished` the tree at the end of each.
     `read` gives files as they are, for changing them; what is told of them goes through `redact`.
     """
 
@@ -47,6 +48,7 @@ class Bench:
         only: Sequence[str] | None = None,
         choices: Sequence[str] = (),
         check: Check | None = None,
+        tasks: Sequence[str] = (),
         redact: Callable[[str], str] = str,
     ) -> None:
         self.workspace, self.command_s, self.max_file_bytes = workspace, command_s, max_file_bytes
@@ -59,7 +61,12 @@ class Bench:
         self.check_results: tuple[CheckResult, ...] = ()
         self.red_rounds = 0
         self.submit_blocked = False
+        self.tasks, self.finished = tuple(tasks), dict[str, str]()
         self._denied, self._only = tuple(denied), only
+
+    @property
+    def open_tasks(self) -> list[str]:
+        return [task for task in self.tasks if task not in self.finished]
 
     def paths(self, folder: str = "") -> list[str]:
         """Sorted paths that may be read, at or below `folder`; spilled ones only when asked for.

@@ -25,12 +25,17 @@ class SubmitArguments(msgspec.Struct, frozen=True):
     summary: Annotated[str, Meta(description="What changed and why, for whoever builds on it.")]
     tests_run: list[str] | str = ""
     confidence: str | float = ""
+    task: Annotated[
+        str, Meta(description="Of several tasks, the id of the one that is done; else leave out.")
+    ] = ""
     choice: Annotated[str, Meta(description="The letter of the candidate you pick.")] = ""
 
 
 def run(bench: Bench, arguments: SubmitArguments) -> Result:
     if bench.submit_blocked:
         raise ToolFailure("Not submitted: a call before it in this turn failed; look at it first.")
+    if arguments.status == "done" and (left := _finish(bench, arguments.task.strip())):
+        return Result(f"Noted as it is now. Go on with {', '.join(left)}, then submit again.")
     choice = _choice(bench, arguments) if bench.choices else None
     if arguments.status == "done":
         _verify(bench)
@@ -43,6 +48,19 @@ def run(bench: Bench, arguments: SubmitArguments) -> Result:
         choice=choice,
     )
     return Result("Submitted.")
+
+
+def _finish(bench: Bench, task: str) -> list[str]:
+    """Keeps the tree at the end of `task`; gives what is left to do, nothing for the whole unit."""
+    if not task or len(bench.tasks) < 2:
+        return []
+    if task not in bench.tasks:
+        raise ToolFailure(f"task must be one of {', '.join(bench.tasks)}, not {task!r}")
+    left = [other for other in bench.open_tasks if other != task]
+    if left:
+        bench.finished.pop(task, None)
+        bench.finished[task] = bench.workspace.tree()
+    return left
 
 
 def letter(index: int) -> str:

@@ -55,7 +55,7 @@ def test_definitions_have_the_shapes_that_models_know() -> None:
         "grep": (["glob", "path", "pattern"], ["pattern"]),
         "bash": (["command", "timeout_ms"], ["command"]),
         "submit": (
-            ["choice", "confidence", "status", "summary", "tests_run"],
+            ["choice", "confidence", "status", "summary", "task", "tests_run"],
             ["status", "summary"],
         ),
     }
