@@ -143,7 +143,22 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     def environment(self) -> dict[str, str]:
         """The environment that `deployment` reads back."""
         fields = msgspec.structs.asdict(self)
-        return {_deployment_key(name): str(value) for name, value in fields.items()}
+        return {_key(Deployment, name): str(value) for name, value in fields.items()}
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """What the state machine tells a container: its attempt, and the token of who waits for it.
+
+    `heartbeat_s` is how often it lets itself be heard.
+    """
+
+    run_id: str
+    attempt: str
+    task_token: str
+    heartbeat_s: float = 60.0
+
+    def __repr__(self) -> str:
+        return f"Worker({self.run_id!r}, {self.attempt!r})"
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -190,13 +205,12 @@ def credentials(environ: Mapping[str, str] | None = None) -> Credentials:
 
 def deployment(environ: Mapping[str, str] | None = None) -> Deployment:
     """Where this function is deployed. Raises `InvalidSettings` for what is missing or misfits."""
-    environ = environment() if environ is None else environ
-    given = {
-        name: _value(environ[key], kind)
-        for name, kind in get_type_hints(Deployment).items()
-        if (key := _deployment_key(name)) in environ
-    }
-    return _convert(given, Deployment, "the environment of the deployment")
+    return _told(Deployment, environ)
+
+
+def worker(environ: Mapping[str, str] | None = None) -> Worker:
+    """What this container is for. Raises `InvalidSettings` for what is missing or misfits."""
+    return _told(Worker, environ)
 
 
 def wants_no_colour() -> bool:
@@ -209,8 +223,21 @@ def environment() -> Mapping[str, str]:
     return os.environ  # noqa: TID251
 
 
-def _deployment_key(name: str) -> str:
-    return f"{PREFIX}deployment_{name}".upper()
+def _told(kind: type[_S], environ: Mapping[str, str] | None) -> _S:
+    """A struct of which each field is a variable `FANFOLD_<STRUCT>_<FIELD>`."""
+    environ = environment() if environ is None else environ
+    keys = {name: _key(kind, name) for name in get_type_hints(kind)}
+    required = {f.name for f in msgspec.structs.fields(kind) if f.required}
+    missing = [keys[name] for name in sorted(required) if not environ.get(keys[name])]
+    if missing:
+        raise InvalidSettings(f"not set in the environment: {', '.join(missing)}")
+    types = get_type_hints(kind)
+    given = {n: _value(environ[key], types[n]) for n, key in keys.items() if key in environ}
+    return _convert(given, kind, f"{PREFIX}{kind.__name__}_*".upper())
+
+
+def _key(kind: type[msgspec.Struct], name: str) -> str:
+    return f"{PREFIX}{kind.__name__}_{name}".upper()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fanfold.errors import InvalidSettings
-from fanfold.settings import Deployment, deployment
+from fanfold.settings import Deployment, deployment, worker
 
 HERE = Deployment(
     events_table="events",
@@ -30,7 +30,7 @@ def test_the_keys_are_the_fields() -> None:
 def test_a_missing_name_is_refused() -> None:
     environ = HERE.environment()
     del environ["FANFOLD_DEPLOYMENT_EVENT_BUS"]
-    with pytest.raises(InvalidSettings, match="event_bus"):
+    with pytest.raises(InvalidSettings, match="FANFOLD_DEPLOYMENT_EVENT_BUS"):
         deployment(environ)
 
 
@@ -38,3 +38,16 @@ def test_a_number_that_is_none_is_refused() -> None:
     environ = {**HERE.environment(), "FANFOLD_DEPLOYMENT_RUN_SLOTS": "many"}
     with pytest.raises(InvalidSettings, match="run_slots"):
         deployment(environ)
+
+
+def test_a_container_is_told_its_attempt_and_keeps_the_token_to_itself() -> None:
+    told = {"RUN_ID": "r1", "ATTEMPT": "1.1.1", "TASK_TOKEN": "a-token", "HEARTBEAT_S": "2.5"}
+    read = worker({f"FANFOLD_WORKER_{name}": value for name, value in told.items()})
+    assert (read.run_id, read.attempt, read.task_token) == ("r1", "1.1.1", "a-token")
+    assert read.heartbeat_s == 2.5
+    assert "a-token" not in repr(read)
+
+
+def test_everything_that_a_container_lacks_is_said_at_once() -> None:
+    with pytest.raises(InvalidSettings, match=r"FANFOLD_WORKER_ATTEMPT, FANFOLD_WORKER_TASK_TOKEN"):
+        worker({"FANFOLD_WORKER_RUN_ID": "r1", "FANFOLD_WORKER_TASK_TOKEN": ""})
