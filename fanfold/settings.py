@@ -78,6 +78,11 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether a script plays the agents, free and without a key."""
         return self.provider == "scripted" or bool(self.script)
 
+    @property
+    def played_by(self) -> str:
+        """The provider, after what a script overrides."""
+        return "scripted" if self.scripted else self.provider
+
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Hosts that commands of an attempt may reach."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fanfold.cli.money import about, budget, up_to_cents
 from fanfold.cli.output import tell
-from fanfold.cli.pricing import estimate_of
+from fanfold.cli.pricing import estimate_of, learned
 from fanfold.errors import UserError
 from fanfold.run.money import dollars
 
@@ -25,7 +25,7 @@ def ask_for_cap(project: Project, graph: Graph, args: argparse.Namespace) -> int
     """
     if not sys.stdin.isatty() or not sys.stderr.isatty():
         raise UserError("no cap: pass --budget USD, or set limits.run_usd in fanfold.toml")
-    expected = estimate_of(project.settings, graph, args)
+    expected = estimate_of(project.settings, graph, args, learned(project.settings, args))
     cost, minutes = expected.dollars, expected.minutes.likely
     tell(
         f"about {about(cost.likely)} ({about(cost.low)} to {about(cost.high)}), "

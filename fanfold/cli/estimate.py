@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanfold.cli.output import say, say_json, table
 from fanfold.cli.plans import looked_at
-from fanfold.cli.pricing import estimate_of
+from fanfold.cli.pricing import estimate_of, learned
 from fanfold.cli.run import add_choice, add_shape
 from fanfold.cli.selection import graph_of
 from fanfold.run.money import dollars
@@ -33,10 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     settings, plans = looked_at(args)
+    experience = learned(settings, args)
     views: list[dict[str, Any]] = []
     for plan in plans:
         graph = graph_of(plan, args)
-        expected = estimate_of(settings, graph, args)
+        expected = estimate_of(settings, graph, args, experience)
         width = max((len(wave) for wave in graph.waves), default=0)
         view = _view(plan.path, expected, advice(expected, width))
         views.append(view)
@@ -65,7 +66,9 @@ def _view(path: str, expected: Estimate, advised: tuple[str, str]) -> dict[str, 
         "minutes": _range(expected.minutes),
         "tokens": {k: int(v) for k, v in _range(expected.tokens).items()},
         "dollars": {k: dollars(int(v)) for k, v in _range(expected.dollars).items()},
-        "basis": "rules of thumb: no finished run of this repository was looked at",
+        "basis": expected.basis,
+        "certainty": expected.sure,
+        "learned_from": {"runs": expected.runs, "attempts": expected.seen},
         "advice": {"engine": advised[0], "why": advised[1]},
     }
 
@@ -83,7 +86,7 @@ def _describe(view: dict[str, Any]) -> str:
         [
             f"{view['plan']}: {view['attempts']} attempts",
             table(("", "low", "likely", "high"), rows),
-            f"basis: {view['basis']}",
+            f"basis: {view['basis']} (certainty: {view['certainty']})",
             f"advice: {view['advice']['engine']}, {view['advice']['why']}",
         ]
     )

@@ -66,6 +66,7 @@ def build_request(project: Project, plan: Plan, args: argparse.Namespace, cap: i
         context_deny=settings.context.deny,
         roles=settings.roles,
         left_out=base.left_out,
+        provider=settings.model.played_by,
     )
     _check(project, plan, request)
     if base.left_out:

@@ -23,7 +23,7 @@ PLAN = "plan.md"
 class Request(msgspec.Struct, frozen=True):
     """`base.json`: the base a run starts from and how it was asked for; `author` signs its commits.
 
-    `models` and `efforts` are keyed by role, "" for the default.
+    `models` and `efforts` are keyed by role, "" for the default; `provider` is who serves them.
     """
 
     run_id: str
@@ -43,6 +43,7 @@ class Request(msgspec.Struct, frozen=True):
     context_deny: tuple[str, ...] = ()
     roles: dict[str, RoleRules] = {}
     left_out: int = 0
+    provider: str = ""
 
     def model_for(self, role: str) -> str:
         own = self.rules_for(role).model or self.models.get(role)
