@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fanfold.cli.output import counted, say, say_json, tell
-from fanfold.cli.runs import add_run_argument, find_run, journal_of, project_of
+from fanfold.cli.runs import add_run_argument, find_run, project_of
 from fanfold.errors import UnknownRun
 from fanfold.plan import formats
 from fanfold.plan.carry_over import carry_over
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import argparse
 
     from fanfold.bootstrap import Project
+    from fanfold.ports import ArtifactStore
     from fanfold.run.events import PlanWrittenBack
     from fanfold.run.state import RunState
 
@@ -50,10 +51,12 @@ def run(args: argparse.Namespace) -> int:
 def _apply(project: Project, args: argparse.Namespace) -> int:
     from fanfold.adapters.git.apply import apply
 
-    state = journal_of(project, args.run).state
+    run = find_run(project, args)
+    state = run.journal().state
     if state.written is None:
         raise UnknownRun(f"run {state.run_id} has no result; `fanfold status {state.run_id}`")
-    base, tip = _around_edits(project, state, state.written)
+    run.engine.fetch(state.run_id)
+    base, tip = _around_edits(project, run.engine.artifacts, state, state.written)
     applied = apply(project.root, tip, base, run=state.run_id, no_commit=args.no_commit)
     if args.json:
         say_json({"schema": "fanfold.apply/1", **msgspec.to_builtins(applied)})
@@ -65,12 +68,14 @@ def _apply(project: Project, args: argparse.Namespace) -> int:
     return 0
 
 
-def _around_edits(project: Project, state: RunState, written: PlanWrittenBack) -> tuple[str, str]:
+def _around_edits(
+    project: Project, artifacts: ArtifactStore, state: RunState, written: PlanWrittenBack
+) -> tuple[str, str]:
     """Base and tip of the result; where the plan was edited since, with the plan as it is now."""
-    if not project.artifacts.exists(run_file(state.run_id, MANIFEST)):
+    if not artifacts.exists(run_file(state.run_id, MANIFEST)):
         return state.base, written.tip
-    request = load_request(project.artifacts, state.run_id)
-    then = load_plan(project.artifacts, request)
+    request = load_request(artifacts, state.run_id)
+    then = load_plan(artifacts, request)
     marked = project.repository.read(written.tree, state.plan)
     file = project.root / state.plan
     now = file.read_bytes() if file.is_file() else None
@@ -92,7 +97,7 @@ def _around_edits(project: Project, state: RunState, written: PlanWrittenBack) -
 def _undo(project: Project, args: argparse.Namespace) -> int:
     from fanfold.adapters.git.apply import undo
 
-    undone = undo(project.root, run=find_run(project, args.run))
+    undone = undo(project.root, run=find_run(project, args).run_id)
     if args.json:
         say_json({"schema": "fanfold.apply/1", **msgspec.to_builtins(undone)})
     else:

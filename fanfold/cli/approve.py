@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.cli.output import say, say_json
-from fanfold.cli.runs import add_run_argument, journal_of, project_of, waiting_gate
+from fanfold.cli.runs import add_run_argument, find_run, project_of, waiting_gate
 from fanfold.run.events import ApprovalGranted
 from fanfold.run.view import run_view
 
@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    journal = journal_of(project_of(args), args.run)
-    gate = waiting_gate(journal.state, args.gate)
-    state = journal.append(ApprovalGranted(gate, by="user"), actor="user")
+    run = find_run(project_of(args), args)
+    gate = waiting_gate(run.journal().state, args.gate)
+    state = run.engine.say(run.run_id, ApprovalGranted(gate, by="user"))
     if args.json:
         say_json(run_view(state))
     else:

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from fanfold.cli.runs import is_driven
+from fanfold.cli.engines import LOCAL, engine_of
 from fanfold.errors import FanfoldError
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def start_detached(project: Project, run_id: str) -> Path:
 def _await_takeover(
     project: Project, run_id: str, driver: subprocess.Popen[bytes], log: Path
 ) -> None:
-    latest = time.monotonic() + START_S
-    while not is_driven(project, run_id):
+    engine, latest = engine_of(project, LOCAL), time.monotonic() + START_S
+    while not engine.is_driven(run_id):
         if driver.poll() in (2, 5) or time.monotonic() > latest:
             said = log.read_text("utf-8", "replace").splitlines() or ["it says nothing"]
             raise FanfoldError(f"run {run_id} did not start in the background: {said[-1]}")

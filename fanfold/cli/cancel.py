@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.cli.output import say, say_json
-from fanfold.cli.runs import add_run_argument, is_driven, journal_of, project_of
+from fanfold.cli.runs import add_run_argument, find_run, project_of
 from fanfold.errors import UnknownRun
 from fanfold.run.events import CancelRequested
 from fanfold.run.view import outcome_of, run_view
@@ -26,17 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    project = project_of(args)
-    journal = journal_of(project, args.run)
-    state = journal.state
+    run = find_run(project_of(args), args)
+    state = run.journal().state
     if state.outcome is not None:
         raise UnknownRun(f"run {state.run_id} has ended already: {state.outcome.value}")
     waiting = outcome_of(state)
-    state = journal.append(CancelRequested(by="user"), actor="user")
-    if not is_driven(project, state.run_id):
-        from fanfold.cli.drive import conclude
-
-        state = conclude(project, state.run_id)
+    state = run.engine.say(run.run_id, CancelRequested(by="user"))
     if args.json:
         say_json(run_view(state))
     elif state.outcome is None:

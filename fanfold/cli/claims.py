@@ -6,7 +6,6 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from fanfold.bootstrap import holder, local_lease
-from fanfold.cli.runs import is_driven, run_names
 from fanfold.errors import FanfoldError, LeaseHeld, RunBusy
 from fanfold.steps.journal import Journal
 
@@ -14,12 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from fanfold.bootstrap import Project
+    from fanfold.cli.engines import Engine
 
 LONGEST_S = 24 * 3600.0
 
 
 @contextmanager
-def claimed(project: Project, plan: str) -> Generator[None]:
+def claimed(project: Project, engine: Engine, plan: str) -> Generator[None]:
     """Keep everybody else from running `plan` while the block runs.
 
     A run in the background holds no claim: its own lease says that it is under way.
@@ -33,7 +33,7 @@ def claimed(project: Project, plan: str) -> Generator[None]:
     except LeaseHeld as error:
         raise RunBusy(f"{plan} is being run already, by {error.holder}{_how(None)}") from None
     try:
-        busy = _driven_run_of(project, plan)
+        busy = _driven_run_of(engine, plan)
         if busy is not None:
             raise RunBusy(f"{plan} is being run already, as run {busy}{_how(busy)}")
         yield
@@ -47,6 +47,6 @@ def _how(run_id: str | None) -> str:
     return f"; `fanfold watch{f' {run_id}' if run_id else ''}` follows it"
 
 
-def _driven_run_of(project: Project, plan: str) -> str | None:
-    driven = (name for name in run_names(project) if is_driven(project, name))
-    return next((n for n in driven if Journal(project.events, n).refresh().plan == plan), None)
+def _driven_run_of(engine: Engine, plan: str) -> str | None:
+    driven = (name for name in engine.names() if engine.is_driven(name))
+    return next((n for n in driven if Journal(engine.events, n).refresh().plan == plan), None)

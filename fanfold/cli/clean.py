@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.cli.output import counted, say, say_json
-from fanfold.cli.runs import find_run, is_driven, project_of, run_names
+from fanfold.cli.runs import find_run, known_runs, project_of
 from fanfold.errors import RunBusy
 from fanfold.run.state import Outcome
 from fanfold.run.view import outcome_of
-from fanfold.steps.journal import Journal
 
 if TYPE_CHECKING:
     import argparse
@@ -29,18 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
-    names = [find_run(project, args.run)] if args.run else run_names(project)
+    runs = [find_run(project, args)] if args.run else known_runs(project)
     cleaned: list[str] = []
     files = 0
-    for name in names:
-        ended = outcome_of(Journal(project.events, name).refresh())
-        if ended in (None, Outcome.WAITING) or is_driven(project, name):
+    for run in runs:
+        name, ended = run.run_id, outcome_of(run.journal().state)
+        if ended in (None, Outcome.WAITING) or run.engine.is_driven(name):
             if args.run:
                 raise RunBusy(f"run {name} is not finished; `fanfold cancel {name}` first")
             continue
         if ended is Outcome.FAILED and not args.run:
             continue
-        removed = project.artifacts.delete(f"runs/{name}/")
+        removed = run.engine.artifacts.delete(f"runs/{name}/")
         project.repository.release(f"runs/{name}")
         files += removed
         cleaned += [name] if removed else []

@@ -6,17 +6,16 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from fanfold.cli.output import say, say_json, table
-from fanfold.cli.runs import add_run_argument, find_run, project_of, run_names
+from fanfold.cli.runs import add_run_argument, find_run, known_runs, project_of
 from fanfold.run.attempt import Usage
 from fanfold.run.events import ModelCalled, ModelCallStarted, attempt_stream, recorded
 from fanfold.run.money import dollars
-from fanfold.steps.journal import Journal
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from fanfold.bootstrap import Project
+    from fanfold.cli.runs import Run
     from fanfold.run.state import Try
 
 EXAMPLES = """\
@@ -36,11 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
-    names = [find_run(project, args.run)] if args.run else run_names(project)
+    runs = [find_run(project, args)] if args.run else known_runs(project)
     amounts: dict[str, int] = defaultdict(int)
     tokens: dict[str, Usage] = defaultdict(Usage)
-    for name in names:
-        for key, amount, usage in _spendings(project, name, args.by):
+    for run in runs:
+        for key, amount, usage in _spendings(run, args.by):
             amounts[key] += amount
             tokens[key] = tokens[key] + usage
     rows = [_row(key, amounts[key], tokens[key]) for key in amounts]
@@ -50,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
             {"schema": "fanfold.cost/1", "by": args.by, "rows": rows, "cost_usd": dollars(total)}
         )
         return 0
-    if not names:
+    if not runs:
         say("no run here yet")
         return 0
     say(
@@ -76,23 +75,22 @@ def _row(key: str, amount: int, usage: Usage) -> dict[str, Any]:
     }
 
 
-def _spendings(project: Project, run_id: str, by: str) -> Iterator[tuple[str, int, Usage]]:
+def _spendings(run: Run, by: str) -> Iterator[tuple[str, int, Usage]]:
     """Key, micro-dollars and tokens of every call of a run's attempts."""
-    state = Journal(project.events, run_id).refresh()
-    for unit in state.units.values():
+    for unit in run.journal().state.units.values():
         for tried in unit.tries:
-            yield from _calls(project, run_id, tried, by)
+            yield from _calls(run, tried, by)
 
 
-def _calls(project: Project, run_id: str, tried: Try, by: str) -> Iterator[tuple[str, int, Usage]]:
-    events = project.events.read(attempt_stream(run_id, tried.attempt))
+def _calls(run: Run, tried: Try, by: str) -> Iterator[tuple[str, int, Usage]]:
+    events = run.engine.events.read(attempt_stream(run.run_id, tried.attempt))
     opened: dict[int, tuple[str, ModelCallStarted]] = {}
     for event in (r for e in events if (r := recorded(e)) is not None):
         data = event.data
         if isinstance(data, ModelCallStarted):
             day = event.timestamp.date().isoformat()
             keys = {
-                "task": f"{run_id} {tried.dispatched.unit}",
+                "task": f"{run.run_id} {tried.dispatched.unit}",
                 "role": tried.dispatched.role,
                 "model": data.model,
                 "day": day,

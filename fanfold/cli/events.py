@@ -10,12 +10,11 @@ from fanfold.cli.output import say_line
 from fanfold.cli.runs import add_run_argument, find_run, project_of
 from fanfold.run.events import attempt_stream, run_stream
 from fanfold.run.view import outcome_of
-from fanfold.steps.journal import Journal
 
 if TYPE_CHECKING:
     import argparse
 
-    from fanfold.bootstrap import Project
+    from fanfold.cli.runs import Run
 
 POLL_S = 0.3
 EXAMPLES = """\
@@ -34,12 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
-    run_id = find_run(project, args.run)
+    run = find_run(project, args)
+    events = run.engine.events
     seen: dict[str, int] = {}
     while True:
-        ended = outcome_of(Journal(project.events, run_id).refresh()) is not None
-        for stream in _streams(project, run_id, attempts=args.attempts):
-            for envelope in project.events.read(stream, seen.get(stream, 0)):
+        ended = outcome_of(run.journal().state) is not None
+        for stream in _streams(run, attempts=args.attempts):
+            for envelope in events.read(stream, seen.get(stream, 0)):
                 seen[stream] = envelope.version
                 say_line(msgspec.to_builtins(envelope))
         if ended or not args.follow:
@@ -47,6 +47,6 @@ def run(args: argparse.Namespace) -> int:
         project.clock.sleep(POLL_S)
 
 
-def _streams(project: Project, run_id: str, *, attempts: bool) -> list[str]:
-    own = [run_stream(run_id)]
-    return own + (project.events.streams(attempt_stream(run_id, "")) if attempts else [])
+def _streams(run: Run, *, attempts: bool) -> list[str]:
+    own = [run_stream(run.run_id)]
+    return own + (run.engine.events.streams(attempt_stream(run.run_id, "")) if attempts else [])

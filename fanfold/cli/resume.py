@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanfold.cli.claims import claimed
-from fanfold.cli.drive import drive, report
+from fanfold.cli.drive import report
 from fanfold.cli.money import budget
-from fanfold.cli.runs import add_run_argument, is_kept, journal_of, project_of
+from fanfold.cli.runs import add_run_argument, find_run, is_kept, project_of
 from fanfold.errors import UnknownRun, UserError
 from fanfold.run.state import Outcome
 
@@ -28,14 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    project = project_of(args)
-    state = journal_of(project, args.run).state
+    run = find_run(project_of(args), args)
+    state = run.journal().state
     if state.outcome is Outcome.COMPLETED or state.rejected:
         return report(state, as_json=args.json)
-    if not is_kept(project, state.run_id):
+    if not is_kept(run):
         raise UnknownRun(f"run {state.run_id} was cleaned and cannot go on; start a new one")
     if args.budget is not None and args.budget < state.spent:
         raise UserError(f"--budget is below what run {state.run_id} has spent already")
-    with claimed(project, state.plan):
-        state = drive(project, state.run_id, resumed=True, cap=args.budget)
-    return report(state, as_json=args.json)
+    return report(run.engine.resume(run.run_id, args.budget), as_json=args.json)

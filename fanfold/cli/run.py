@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from fanfold.bootstrap import prepare_environment
-from fanfold.cli.claims import claimed
 from fanfold.cli.consent import ask_for_cap
-from fanfold.cli.drive import drive, report
+from fanfold.cli.drive import report
+from fanfold.cli.engines import engine_of
 from fanfold.cli.money import budget
 from fanfold.cli.output import say, say_json, tell
 from fanfold.cli.plans import plans_of, read_plan
@@ -16,12 +15,11 @@ from fanfold.cli.runs import project_of
 from fanfold.cli.selection import graph_of
 from fanfold.errors import UserError
 from fanfold.run.view import nothing_to_do
-from fanfold.steps.request import submit
 
 if TYPE_CHECKING:
     from fanfold.bootstrap import Project
+    from fanfold.cli.engines import Engine
     from fanfold.plan.model import Graph, Plan
-    from fanfold.steps.request import Request
 
 EXAMPLES = """\
 examples:
@@ -121,27 +119,22 @@ def _start(project: Project, plan: Plan, graph: Graph, args: argparse.Namespace)
 
     cap = args.budget or project.settings.cap or ask_for_cap(project, graph, args)
     project.prepare()
-    with claimed(project, plan.path):
+    engine = engine_of(project, args.engine)
+    with engine.claimed(plan.path):
         request = build_request(project, plan, args, cap)
-        if project.settings.prepare.commands:
-            tell("preparing the environment, as fanfold.toml says")
-            prepare_environment(project, request.base_tree, sandbox=request.options.sandbox)
-        project.repository.keep(f"runs/{request.run_id}/base", request.base)
-        submit(project.events, project.artifacts, request, plan.data)
+        engine.submit(request, plan.data)
         if args.detach:
-            return _detach(project, request, as_json=args.json)
-        state = drive(project, request.run_id)
+            return _detach(engine, request.run_id, as_json=args.json)
+        state = engine.drive(request.run_id)
     return report(state, as_json=args.json)
 
 
-def _detach(project: Project, request: Request, *, as_json: bool) -> int:
-    from fanfold.cli.background import start_detached
-
-    log = start_detached(project, request.run_id)
+def _detach(engine: Engine, run_id: str, *, as_json: bool) -> int:
+    log = engine.detach(run_id)
     if as_json:
-        say_json({"schema": "fanfold.detached/1", "run": request.run_id, "log": str(log)})
+        say_json({"schema": "fanfold.detached/1", "run": run_id, "log": log})
     else:
-        say(f"run {request.run_id} goes on in the background; next: fanfold watch {request.run_id}")
+        say(f"run {run_id} goes on in the background; next: fanfold watch {run_id}")
     return 0
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.bootstrap import open_project
+from fanfold.cli.engines import LOCAL, engine_of
 from fanfold.errors import ArtifactMissing, UnknownRun
 from fanfold.run.state import UnitStatus
 from fanfold.run.view import outcome_of
@@ -16,9 +17,21 @@ if TYPE_CHECKING:
     import argparse
 
     from fanfold.bootstrap import Project
+    from fanfold.cli.engines import Engine
     from fanfold.run.state import RunState
 
-STREAM = "run/"
+
+class Run(NamedTuple):
+    """A run and the engine that knows it."""
+
+    engine: Engine
+    run_id: str
+
+    def journal(self) -> Journal:
+        """The run's log, folded as it is now."""
+        journal = Journal(self.engine.events, self.run_id)
+        journal.refresh()
+        return journal
 
 
 def add_run_argument(parser: argparse.ArgumentParser) -> None:
@@ -33,61 +46,54 @@ def project_of(args: argparse.Namespace, *, unborn: bool = False) -> Project:
     return open_project(Path(args.directory or "."), unborn=unborn)
 
 
-def run_names(project: Project) -> list[str]:
-    """Names of all runs, oldest first."""
-    names = (s.removeprefix(STREAM) for s in project.events.streams(STREAM))
-    return [n for n in names if "/" not in n]
-
-
-def find_run(project: Project, wanted: str | None) -> str:
-    """The one run that `wanted` names; None is the latest.
+def find_run(project: Project, args: argparse.Namespace) -> Run:
+    """The one run that `args.run` names; None is the latest.
 
     Raises:
         UnknownRun: none does, or more than one.
     """
-    names = run_names(project)
-    if not names:
+    runs = known_runs(project)
+    wanted: str | None = args.run
+    if not runs:
         raise UnknownRun("no run here yet; `fanfold run` starts one")
     if wanted is None:
-        return names[-1]
-    found = [n for n in names if n == wanted] or [n for n in names if n.startswith(wanted)]
+        return runs[-1]
+    exact = [r for r in runs if r.run_id == wanted]
+    found = exact or [r for r in runs if r.run_id.startswith(wanted)]
     if not found:
         raise UnknownRun(f"no run {wanted!r} here; `fanfold status` lists them")
     if len(found) > 1:
-        raise UnknownRun(f"{wanted!r} fits {len(found)} runs: {', '.join(found)}")
+        names = ", ".join(r.run_id for r in found)
+        raise UnknownRun(f"{wanted!r} fits {len(found)} runs: {names}")
     return found[0]
 
 
-def journal_of(project: Project, wanted: str | None) -> Journal:
-    """The refreshed journal of the run that `wanted` names."""
-    journal = Journal(project.events, find_run(project, wanted))
-    journal.refresh()
-    return journal
+def known_runs(project: Project) -> list[Run]:
+    """Every run that was started here, the oldest first."""
+    local = engine_of(project, LOCAL)
+    return [Run(local, name) for name in local.names()]
 
 
-def is_driven(project: Project, run_id: str) -> bool:
-    """Whether a live process drives the run now."""
-    from fanfold.adapters.local.lease import FileLease
-
-    lease = FileLease(project.workspace_dir, project.clock)
-    return lease.holder(f"run/{run_id}") is not None
+def run_names(project: Project) -> list[str]:
+    """Names of the runs of this machine, oldest first."""
+    return list(engine_of(project, LOCAL).names())
 
 
-def is_kept(project: Project, run_id: str) -> bool:
+def is_kept(run: Run) -> bool:
     """Whether what a run needs to go on is still there."""
     try:
-        load_request(project.artifacts, run_id)
+        load_request(run.engine.artifacts, run.run_id)
     except ArtifactMissing:
         return False
     return True
 
 
-def standing(project: Project, state: RunState) -> str:
+def standing(engine: Engine, state: RunState) -> str:
     """One word for how a run stands."""
     outcome = outcome_of(state)
     if outcome is not None:
         return outcome.value
-    return "running" if is_driven(project, state.run_id) else "interrupted"
+    return "running" if engine.is_driven(state.run_id) else "interrupted"
 
 
 def waiting_gate(state: RunState, wanted: str | None) -> str:

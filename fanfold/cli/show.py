@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fanfold.cli.output import counted, say, say_bytes, say_json
-from fanfold.cli.runs import add_run_argument, journal_of, project_of
+from fanfold.cli.runs import add_run_argument, find_run, project_of
 from fanfold.errors import ArtifactMissing, UnknownRun
 from fanfold.run.artifacts import attempt_file, result_file
 from fanfold.run.money import dollars
@@ -17,7 +17,7 @@ from fanfold.steps.report import render_report
 if TYPE_CHECKING:
     import argparse
 
-    from fanfold.bootstrap import Project
+    from fanfold.ports import ArtifactStore
     from fanfold.run.state import RunState, Try
 
 EXAMPLES = """\
@@ -38,25 +38,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    project = project_of(args)
-    state = journal_of(project, args.run).state
+    run = find_run(project_of(args), args)
+    artifacts, state = run.engine.artifacts, run.journal().state
     if args.task is None:
-        return _show_run(project, state, args)
+        return _show_run(artifacts, state, args)
     tries = _tries(state, args.task)
     if args.patch or args.transcript:
         name = "patch.diff" if args.patch else "transcript.jsonl"
-        say_bytes(_artifact(project, state, tries[-1], name))
+        say_bytes(_artifact(artifacts, state, tries[-1], name))
     elif args.json:
-        views = [_view(project, state, t) for t in tries]
+        views = [_view(artifacts, state, t) for t in tries]
         say_json({"schema": "fanfold.attempts/1", "task": args.task, "attempts": views})
     else:
-        say("\n\n".join(_describe(_view(project, state, t)) for t in tries))
+        say("\n\n".join(_describe(_view(artifacts, state, t)) for t in tries))
     return 0
 
 
-def _show_run(project: Project, state: RunState, args: argparse.Namespace) -> int:
+def _show_run(artifacts: ArtifactStore, state: RunState, args: argparse.Namespace) -> int:
     if args.patch:
-        say_bytes(project.artifacts.get(result_file(state.run_id, "result.patch")))
+        say_bytes(artifacts.get(result_file(state.run_id, "result.patch")))
     elif args.json:
         say_json(run_view(state))
     else:
@@ -78,14 +78,14 @@ def _tries(state: RunState, wanted: str) -> tuple[Try, ...]:
     return tries
 
 
-def _artifact(project: Project, state: RunState, tried: Try, name: str) -> bytes:
+def _artifact(artifacts: ArtifactStore, state: RunState, tried: Try, name: str) -> bytes:
     epoch = max(tried.epoch, 1)
-    return project.artifacts.get(attempt_file(state.run_id, tried.attempt, epoch, name))
+    return artifacts.get(attempt_file(state.run_id, tried.attempt, epoch, name))
 
 
-def _view(project: Project, state: RunState, tried: Try) -> dict[str, Any]:
+def _view(artifacts: ArtifactStore, state: RunState, tried: Try) -> dict[str, Any]:
     try:
-        report = msgspec.json.decode(_artifact(project, state, tried, "report.json"))
+        report = msgspec.json.decode(_artifact(artifacts, state, tried, "report.json"))
     except ArtifactMissing:
         report = None
     return {

@@ -6,16 +6,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from fanfold.cli.output import say, say_json, table
-from fanfold.cli.runs import add_run_argument, find_run, is_driven, project_of, run_names, standing
+from fanfold.cli.runs import add_run_argument, find_run, known_runs, project_of, standing
 from fanfold.run.money import dollars
 from fanfold.run.view import run_view
-from fanfold.steps.journal import Journal
 
 if TYPE_CHECKING:
     import argparse
 
     from fanfold.bootstrap import Project
-    from fanfold.run.state import RunState
+    from fanfold.cli.runs import Run
 
 EXAMPLES = """\
 examples:
@@ -35,8 +34,8 @@ def run(args: argparse.Namespace) -> int:
     if args.run is None:
         _list(project, as_json=args.json)
         return 0
-    state = Journal(project.events, find_run(project, args.run)).refresh()
-    view = run_view(state, interrupted=not is_driven(project, state.run_id))
+    run = find_run(project, args)
+    view = run_view(run.journal().state, interrupted=not run.engine.is_driven(run.run_id))
     if args.json:
         say_json(view)
     else:
@@ -64,25 +63,26 @@ def describe(view: dict[str, Any]) -> str:
 
 
 def _list(project: Project, *, as_json: bool) -> None:
-    states = [Journal(project.events, name).refresh() for name in run_names(project)]
+    found = [_row(run) for run in known_runs(project)]
     if as_json:
-        say_json({"schema": "fanfold.runs/1", "runs": [_row(project, s) for s in states]})
-    elif not states:
+        say_json({"schema": "fanfold.runs/1", "runs": found})
+    elif not found:
         say("no run here yet; `fanfold run` starts one")
     else:
         rows = [
             (r["run"], r["outcome"], f"${r['cost_usd']}", r["requested_at"] or "", r["plan"])
-            for r in (_row(project, s) for s in states)
+            for r in found
         ]
         say(table(("run", "outcome", "cost", "asked for", "plan"), rows))
 
 
-def _row(project: Project, state: RunState) -> dict[str, Any]:
+def _row(run: Run) -> dict[str, Any]:
+    state = run.journal().state
     asked = state.requested_at.isoformat(timespec="seconds") if state.requested_at else None
     return {
         "run": state.run_id,
         "plan": state.plan,
-        "outcome": standing(project, state),
+        "outcome": standing(run.engine, state),
         "requested_at": asked,
         "units": Counter(u.status.value for u in state.units.values()),
         "cost_usd": dollars(state.spent),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fanfold.cli.board import Board
 from fanfold.cli.live import shown
 from fanfold.cli.output import say
-from fanfold.cli.runs import add_run_argument, find_run, is_driven, project_of
+from fanfold.cli.runs import add_run_argument, find_run, project_of
 from fanfold.cli.status import describe
 from fanfold.run.events import attempt_stream, run_stream
 from fanfold.run.view import outcome_of, run_view
@@ -16,7 +16,7 @@ from fanfold.run.view import outcome_of, run_view
 if TYPE_CHECKING:
     import argparse
 
-    from fanfold.bootstrap import Project
+    from fanfold.ports import EventStore
 
 POLL_S = 0.3
 EXAMPLES = """\
@@ -31,14 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
-    run_id = find_run(project, args.run)
-    board, lock = Board(run_id), threading.Lock()
+    run = find_run(project, args)
+    board, lock = Board(run.run_id), threading.Lock()
     seen: dict[str, int] = {}
     with shown(board, lock):
         while True:
-            driven = is_driven(project, run_id)
+            driven = run.engine.is_driven(run.run_id)
             with lock:
-                _feed(project, board, seen)
+                _feed(run.engine.events, board, seen)
             if outcome_of(board.state) is not None or not driven:
                 break
             project.clock.sleep(POLL_S)
@@ -46,10 +46,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _feed(project: Project, board: Board, seen: dict[str, int]) -> None:
-    attempts = project.events.streams(attempt_stream(board.run_id, ""))
+def _feed(events: EventStore, board: Board, seen: dict[str, int]) -> None:
+    attempts = events.streams(attempt_stream(board.run_id, ""))
     for stream in [run_stream(board.run_id), *attempts]:
-        news = project.events.read(stream, seen.get(stream, 0))
+        news = events.read(stream, seen.get(stream, 0))
         if news:
             seen[stream] = news[-1].version
             board.feed(stream, news)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanfold.bootstrap import open_project
-from fanfold.cli.runs import is_driven
+from fanfold.cli.engines import LOCAL, engine_of
 from tests.fakes.projects import fanfold
 from tests.fakes.tracks import letters, letters_repository, play, start, tools_called, until
 
@@ -23,11 +23,11 @@ def root(tmp_path: Path) -> Iterator[Path]:
     """A repository; what still runs in it at the end is cancelled."""
     root = letters_repository(tmp_path / "project")
     yield root
-    project = open_project(root)
+    engine = engine_of(open_project(root), LOCAL)
     for run in fanfold(root, "status", "--json").json["runs"]:
-        if is_driven(project, run["run"]):
+        if engine.is_driven(run["run"]):
             fanfold(root, "cancel", run["run"])
-            until(lambda name=run["run"]: not is_driven(project, name))
+            until(lambda name=run["run"]: not engine.is_driven(name))
 
 
 def test_detach_returns_the_run_and_watch_follows_it(

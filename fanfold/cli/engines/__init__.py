@@ -1,0 +1,82 @@
+"""Where runs are carried out, as the commands see it: on this machine, or in an AWS account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from fanfold.bootstrap import Project
+    from fanfold.ports import ArtifactStore, EventStore
+    from fanfold.run.state import RunState
+    from fanfold.steps.answer import Word
+    from fanfold.steps.request import Request
+
+LOCAL, AWS = NAMES = ("local", "aws")
+
+
+class Engine(Protocol):
+    """Carries out the runs of one project; every command that names a run works on one of these.
+
+    Once `drive` or `resume` has returned, the result is in the user's repository.
+    """
+
+    @property
+    def name(self) -> str: ...  # one of `NAMES`
+    @property
+    def events(self) -> EventStore: ...
+    @property
+    def artifacts(self) -> ArtifactStore: ...
+
+    def names(self) -> Sequence[str]:
+        """The runs that this engine knows, the oldest first."""
+        ...
+
+    def claimed(self, plan: str) -> AbstractContextManager[None]:
+        """Keep everybody else on this machine from running `plan`. Raises `RunBusy`."""
+        ...
+
+    def submit(self, request: Request, plan: bytes) -> bool:
+        """Write down all that the run needs; False when the very same was asked for before."""
+        ...
+
+    def drive(self, run_id: str) -> RunState:
+        """Show a submitted run live, to its end or to a gate that only a person opens.
+
+        Raises `RunBusy`, `Interrupted`, or `RunStopped` with what failed outside.
+        """
+        ...
+
+    def resume(self, run_id: str, cap: int | None = None) -> RunState:
+        """Go on with a run that stopped, as `drive` does; `cap` in micro-dollars raises its own."""
+        ...
+
+    def detach(self, run_id: str) -> str | None:
+        """Let a submitted run go on without this command; gives the log of what it says, if any."""
+        ...
+
+    def is_driven(self, run_id: str) -> bool:
+        """Whether anybody is at work on the run now, or will be without being asked."""
+        ...
+
+    def say(self, run_id: str, word: Word) -> RunState:
+        """Record a person's word. A run that was cancelled and that nobody drives ends here.
+
+        Raises `UserError` for a gate that does not wait, or a run that has ended.
+        """
+        ...
+
+    def fetch(self, run_id: str) -> None:
+        """Bring the run's result into the user's repository, unless it is there."""
+        ...
+
+
+def engine_of(project: Project, name: str) -> Engine:
+    """The engine that `--engine NAME` asks for."""
+    if name == AWS:
+        raise NotImplementedError
+    from fanfold.cli.engines.local import ThisMachine
+
+    return ThisMachine(project)
