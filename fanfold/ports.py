@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from fanfold.run.attempt import Context, Usage
+from fanfold.run.incidents import Incident
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -88,12 +89,21 @@ class Lease(Protocol):
 
 
 class CommandResult(msgspec.Struct, frozen=True):
-    """A finished command; `output` is stdout and stderr as they came, decoded with replacement."""
+    """A finished command; `output` is stdout and stderr as they came, decoded with replacement.
+
+    `stopped` was ended because its caller must end; `incidents` are what it was kept from.
+    """
 
     exit_code: int
     output: str
     duration_s: float
     timed_out: bool = False
+    stopped: bool = False
+    incidents: tuple[Incident, ...] = ()
+
+
+# Asked several times a second while a command runs: true ends it. What it raises goes through.
+StopSignal = Callable[[], bool]
 
 
 class Workspace(Protocol):
@@ -109,7 +119,9 @@ class Workspace(Protocol):
     def read(self, path: str) -> bytes: ...  # WorkspaceError
     def write(self, path: str, data: bytes) -> None: ...  # WorkspaceError; keeps an executable bit
     # WorkspaceError without a shell
-    def run(self, command: str, timeout_s: float) -> CommandResult: ...
+    def run(
+        self, command: str, timeout_s: float, stop: StopSignal | None = None
+    ) -> CommandResult: ...
     def tree(self) -> str: ...  # writes the files as they are now as a git tree
     def left_out(self) -> list[str]: ...  # what was written and `tree` ignores, sorted
     def close(self) -> None: ...
@@ -118,8 +130,19 @@ class Workspace(Protocol):
 class Workspaces(Protocol):
     """Opens workspaces at a tree."""
 
-    def open(self, tree: str, *, shell: bool, name: str, hide: Sequence[str] = ()) -> Workspace:
-        """Files that the globs `hide` match are not there, nor in its history; `tree` has them."""
+    def open(
+        self,
+        tree: str,
+        *,
+        shell: bool,
+        name: str,
+        hide: Sequence[str] = (),
+        hosts: Sequence[str] | None = None,
+    ) -> Workspace:
+        """Files that the globs `hide` match are not there, nor in its history; `tree` has them.
+
+        Commands reach `hosts`, or those of the project's allow-list.
+        """
         ...
 
     def close(self) -> None: ...  # removes what is left of all of them
@@ -128,7 +151,17 @@ class Workspaces(Protocol):
 class Sandbox(Protocol):
     """Contains a command: writes only below `root`, no network, nothing of the user's."""
 
-    def run(self, command: str, root: str, timeout_s: float) -> CommandResult: ...
+    def run(
+        self,
+        command: str,
+        root: str,
+        timeout_s: float,
+        *,
+        stop: StopSignal | None = None,
+        hosts: Sequence[str] | None = None,
+    ) -> CommandResult:
+        """Run `sh -c command` at `root`; `hosts` can be reached, by default the sandbox's own."""
+        ...
 
 
 class Checks(Protocol):

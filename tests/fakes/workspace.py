@@ -10,7 +10,7 @@ from fanfold.errors import WorkspaceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fanfold.ports import CommandResult
+    from fanfold.ports import CommandResult, StopSignal
 
 
 class MemoryWorkspace:
@@ -46,7 +46,7 @@ class MemoryWorkspace:
             raise WorkspaceError(f"{path!r} is a folder")
         self.contents[path] = data
 
-    def run(self, command: str, timeout_s: float) -> CommandResult:
+    def run(self, command: str, timeout_s: float, stop: StopSignal | None = None) -> CommandResult:
         if self._shell is None:
             raise WorkspaceError("this workspace has no shell")
         self.commands.append((command, timeout_s))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fanfold.adapters.git.repository import GitRepository
-    from fanfold.ports import CommandResult, Sandbox
+    from fanfold.ports import CommandResult, Sandbox, StopSignal
 
 
 class Checkout:
@@ -33,11 +33,12 @@ class Checkout:
         packs: Packs,
         *,
         exclude: Sequence[str] = (),
+        hosts: Sequence[str] | None = None,
         max_file_bytes: int = MAX_FILE_BYTES,
         discard: Callable[[], None],
     ) -> None:
         self.root = root
-        self._base, self._sandbox, self._packs = base, sandbox, packs
+        self._base, self._sandbox, self._packs, self._hosts = base, sandbox, packs, hosts
         self._exclude, self._limit, self._discard = (*CACHES, *exclude), max_file_bytes, discard
         self._written: set[str] = set()
         self._equipped = False
@@ -56,11 +57,11 @@ class Checkout:
         write_file(self.root, path, data, self._limit)
         self._written.add(path)
 
-    def run(self, command: str, timeout_s: float) -> CommandResult:
+    def run(self, command: str, timeout_s: float, stop: StopSignal | None = None) -> CommandResult:
         if not self._equipped:
             self._packs.equip(self._base.tree, self.root)
             self._equipped = True
-        return self._sandbox.run(command, str(self.root), timeout_s)
+        return self._sandbox.run(command, str(self.root), timeout_s, stop=stop, hosts=self._hosts)
 
     def left_out(self) -> list[str]:
         """Paths that `write` wrote and `tree` leaves out, as `.gitignore` ignores them."""

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fanfold.ports import CommandResult, Workspace, Workspaces
+    from fanfold.ports import CommandResult, StopSignal, Workspace, Workspaces
+
+
+class Opened(Protocol):
+    """Opens the same tree, with a shell or without one."""
+
+    def __call__(self, *, shell: bool) -> Workspace: ...
 
 
 class DeferredCheckouts:
@@ -17,10 +23,19 @@ class DeferredCheckouts:
     def __init__(self, workspaces: Workspaces) -> None:
         self._workspaces = workspaces
 
-    def open(self, tree: str, *, shell: bool, name: str, hide: Sequence[str] = ()) -> Workspace:
-        if not shell:
-            return self._workspaces.open(tree, shell=False, name=name, hide=hide)
-        return _Deferred(self._workspaces, tree, name, hide)
+    def open(
+        self,
+        tree: str,
+        *,
+        shell: bool,
+        name: str,
+        hide: Sequence[str] = (),
+        hosts: Sequence[str] | None = None,
+    ) -> Workspace:
+        def opened(*, shell: bool) -> Workspace:
+            return self._workspaces.open(tree, shell=shell, name=name, hide=hide, hosts=hosts)
+
+        return _Deferred(opened) if shell else opened(shell=False)
 
     def close(self) -> None:
         self._workspaces.close()
@@ -29,9 +44,9 @@ class DeferredCheckouts:
 class _Deferred:
     """`ports.Workspace`: an overlay, and from the first command on a checkout of what it held."""
 
-    def __init__(self, workspaces: Workspaces, tree: str, name: str, hide: Sequence[str]) -> None:
-        self._workspaces, self._tree, self._name, self._hide = workspaces, tree, name, hide
-        self._inner = workspaces.open(tree, shell=False, name=name, hide=hide)
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self._inner = opened(shell=False)
         self._written: set[str] = set()
         self._lock = threading.Lock()
         self._checked_out = False
@@ -46,18 +61,16 @@ class _Deferred:
         self._inner.write(path, data)
         self._written.add(path)
 
-    def run(self, command: str, timeout_s: float) -> CommandResult:
+    def run(self, command: str, timeout_s: float, stop: StopSignal | None = None) -> CommandResult:
         with self._lock:
             if not self._checked_out:
                 self._check_out()
-        return self._inner.run(command, timeout_s)
+        return self._inner.run(command, timeout_s, stop)
 
     def _check_out(self) -> None:
         """Check out the base, so that git in it shows what was written since."""
         overlay = self._inner
-        checkout = self._workspaces.open(  # noqa: S604
-            self._tree, shell=True, name=self._name, hide=self._hide
-        )
+        checkout = self._opened(shell=True)  # noqa: S604
         for path in sorted(self._written):
             checkout.write(path, overlay.read(path))
         self._inner, self._checked_out = checkout, True

@@ -17,7 +17,7 @@ from fanfold.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from fanfold.adapters.git.repository import GitRepository
-    from fanfold.ports import CommandResult
+    from fanfold.ports import CommandResult, StopSignal
 
 
 class Overlay:
@@ -61,7 +61,12 @@ class Overlay:
                 raise WorkspaceError(f"{path!r} would lie below {folder!r}, which is no folder")
         self._written[path] = data
 
-    def run(self, command: str, timeout_s: float) -> CommandResult:  # noqa: ARG002
+    def run(
+        self,
+        command: str,  # noqa: ARG002
+        timeout_s: float,  # noqa: ARG002
+        stop: StopSignal | None = None,  # noqa: ARG002
+    ) -> CommandResult:
         raise WorkspaceError("this workspace has no shell")
 
     def left_out(self) -> list[str]:

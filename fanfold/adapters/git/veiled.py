@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from fanfold.adapters.git.base import Base
     from fanfold.adapters.git.repository import GitRepository
-    from fanfold.ports import CommandResult, Workspace
+    from fanfold.ports import CommandResult, StopSignal, Workspace
 
 Entries = dict[str, trees.Entry]
 
@@ -49,8 +49,8 @@ class Veiled:
         self._refuse(path)
         self._inner.write(path, data)
 
-    def run(self, command: str, timeout_s: float) -> CommandResult:
-        return self._inner.run(command, timeout_s)
+    def run(self, command: str, timeout_s: float, stop: StopSignal | None = None) -> CommandResult:
+        return self._inner.run(command, timeout_s, stop)
 
     def tree(self) -> str:
         return trees.edit(self._repository.objects, self._inner.tree(), self._hidden)

@@ -52,17 +52,33 @@ class GitWorkspaces:
         self._bases: dict[str, Base] = {}
         self._folder: _Folder | None = None
 
-    def open(self, tree: str, *, shell: bool, name: str, hide: Sequence[str] = ()) -> Workspace:
+    def open(
+        self,
+        tree: str,
+        *,
+        shell: bool,
+        name: str,
+        hide: Sequence[str] = (),
+        hosts: Sequence[str] | None = None,
+    ) -> Workspace:
         """Raises `SandboxUnavailable` where a shell is asked for and nothing can contain it."""
         if shell and self._sandbox is None:
             raise SandboxUnavailable("no sandbox for a role with a shell: see `fanfold doctor`")
         visible, hidden = veil(self._repository, self._base(tree), hide)
-        workspace = self._open(visible, shell, name, furnish_for=tree)
+        if not shell or self._sandbox is None:
+            workspace: Workspace = Overlay(self._repository, self._base(visible), self._limit)
+        else:
+            workspace = self._checkout(self._sandbox, visible, name, tree, hosts)
         return Veiled(workspace, self._repository, hidden) if hidden else workspace
 
-    def _open(self, tree: str, shell: bool, name: str, *, furnish_for: str) -> Workspace:
-        if not shell or self._sandbox is None:
-            return Overlay(self._repository, self._base(tree), self._limit)
+    def _checkout(
+        self,
+        sandbox: Sandbox,
+        tree: str,
+        name: str,
+        furnish_for: str,
+        hosts: Sequence[str] | None,
+    ) -> Checkout:
         base, folder = self._base(tree), self._opened()
         label = re.sub(r"[^\w.-]", "-", name)[:40]
         place = Path(tempfile.mkdtemp(prefix=f"{label}-", dir=folder.path))
@@ -74,9 +90,10 @@ class GitWorkspaces:
                 self._repository,
                 base,
                 root,
-                self._sandbox,
+                sandbox,
                 folder.packs(self._repository),
                 exclude=exclude,
+                hosts=hosts,
                 max_file_bytes=self._limit,
                 discard=lambda: remove(place),
             )

@@ -15,11 +15,31 @@ from fanfold.ports import CommandResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from fanfold.ports import StopSignal
+
 KEPT_BYTES = 2_000_000
-TIMED_OUT = 124
+TIMED_OUT, STOPPED = 124, 130
 _CHUNK = 65536
-_POLL_S = 0.05
+_POLL_S, _ASK_S = 0.05, 0.2
 _DRAIN_S = 1.0
+
+
+class Deadline:
+    """When a command must end: at a time, or as soon as `stop` says so."""
+
+    def __init__(self, seconds: float, stop: StopSignal | None = None) -> None:
+        self._at, self._stop = time.monotonic() + seconds, stop
+        self._asked = time.monotonic()
+        self.stopped = False
+
+    @property
+    def left(self) -> float:
+        """Seconds, 0 when it must end; raises what `stop` raises."""
+        now = time.monotonic()
+        if self._stop is not None and now - self._asked >= _ASK_S:
+            self._asked = now
+            self.stopped = self.stopped or self._stop()
+        return 0.0 if self.stopped else max(self._at - now, 0.0)
 
 
 class Output:
@@ -55,11 +75,12 @@ def run_bounded(
     env: Mapping[str, str],
     pass_fds: Sequence[int] = (),
     sweep: Callable[[bool], None] | None = None,
+    stop: StopSignal | None = None,
 ) -> CommandResult:
     """Run `command` in a process group of its own, which is killed at the deadline and at the end.
 
-    `sweep` kills what the group does not hold; it is told whether the deadline came first. The
-    exit code is 124 after a timeout, 128 + n after signal n.
+    `sweep` kills what the group does not hold; it is told whether the command had to be ended. The
+    exit code is 124 after a timeout, 130 when `stop` said so, 128 + n after signal n.
     """
     start = time.monotonic()
     process = subprocess.Popen(  # noqa: S603
@@ -73,28 +94,37 @@ def run_bounded(
         pass_fds=tuple(pass_fds),
     )
     output, in_time = Output(), False
+    deadline = Deadline(timeout_s, stop)
     try:
-        in_time = _pump(process, output, start + timeout_s)
+        in_time = _pump(process, output, deadline)
     finally:
         if sweep is not None:
             sweep(not in_time)
-            _ends(process, time.monotonic() + _DRAIN_S)
+            _ends(process, Deadline(_DRAIN_S))
         _kill_group(process.pid)
-        _pump(process, output, time.monotonic() + _DRAIN_S, until_exit=False)
+        _pump(process, output, Deadline(_DRAIN_S), until_exit=False)
         if process.stdout is not None:
             process.stdout.close()
         process.wait()
-    code = process.returncode if process.returncode >= 0 else 128 - process.returncode
     return CommandResult(
-        exit_code=code if in_time else TIMED_OUT,
+        exit_code=_code(process) if in_time else STOPPED if deadline.stopped else TIMED_OUT,
         output=output.text(),
         duration_s=time.monotonic() - start,
-        timed_out=not in_time,
+        timed_out=not in_time and not deadline.stopped,
+        stopped=not in_time and deadline.stopped,
     )
 
 
+def _code(process: subprocess.Popen[bytes]) -> int:
+    return process.returncode if process.returncode >= 0 else 128 - process.returncode
+
+
 def _pump(
-    process: subprocess.Popen[bytes], output: Output, deadline: float, *, until_exit: bool = True
+    process: subprocess.Popen[bytes],
+    output: Output,
+    deadline: Deadline,
+    *,
+    until_exit: bool = True,
 ) -> bool:
     """Move output until the process has ended; False when the deadline came first."""
     pipe = process.stdout
@@ -102,7 +132,7 @@ def _pump(
         return True
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
-        while (left := deadline - time.monotonic()) > 0:
+        while (left := deadline.left) > 0:
             if selector.select(min(left, _POLL_S)):
                 data = os.read(pipe.fileno(), _CHUNK)
                 if not data:
@@ -113,12 +143,13 @@ def _pump(
     return False
 
 
-def _ends(process: subprocess.Popen[bytes], deadline: float) -> bool:
+def _ends(process: subprocess.Popen[bytes], deadline: Deadline) -> bool:
     """Wait for a process that has closed its output."""
-    try:
-        process.wait(max(deadline - time.monotonic(), 0))
-    except subprocess.TimeoutExpired:
-        return False
+    while process.poll() is None:
+        if (left := deadline.left) <= 0:
+            return False
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(min(left, _ASK_S))
     return True
 
 

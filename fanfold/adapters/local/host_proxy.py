@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
+import secrets
 import socket
 import socketserver
 import tempfile
@@ -20,6 +22,7 @@ _HEAD_BYTES = 65536
 _CONNECT_S = 20.0
 _IDLE_S = 120.0
 _WEB_PORTS = (80, 443)
+MOST_REFUSED = 100
 
 
 def is_allowed(host: str, port: int, allow: Sequence[str]) -> bool:
@@ -34,18 +37,47 @@ def is_allowed(host: str, port: int, allow: Sequence[str]) -> bool:
 
 
 class HostProxy:
-    """Serves `folder/socket` as an HTTP proxy while it is entered."""
+    """Serves as an HTTP proxy while it is entered: at `folder/socket`, or at a port of loopback.
 
-    def __init__(self, allow: Sequence[str]) -> None:
-        self._allow = tuple(allow)
+    Whoever comes to the port must know the password in `address`.
+    """
 
-    def __enter__(self) -> Path:
-        """Gives the folder of the socket."""
+    def __init__(self, allow: Sequence[str], *, port: bool = False) -> None:
+        self._allow, self._port = tuple(allow), port
+        self._server: _UnixServer | _PortServer | None = None
+
+    def __enter__(self) -> HostProxy:
         self._folder = tempfile.TemporaryDirectory(prefix="fanfold-net-")
-        folder = Path(self._folder.name)
-        self._server = _Server(folder / "socket", self._allow)
+        ward = _Ward(self._allow, secrets.token_hex(16) if self._port else "")
+        if self._port:
+            self._server = _PortServer(ward)
+        else:
+            self._server = _UnixServer(self.folder / "socket", ward)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return folder
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """Where the socket lies."""
+        return Path(self._folder.name)
+
+    @property
+    def address(self) -> str:
+        """The proxy's URL, where it serves at a port."""
+        server = self._entered
+        port = server.socket.getsockname()[1]
+        return f"http://fanfold:{server.ward.password}@127.0.0.1:{port}"
+
+    @property
+    def told(self) -> bytes:
+        """The hosts that were asked for and refused, as lines for `audited`."""
+        return b"".join(f"host\t{host}\n".encode() for host in self._entered.ward.refused)
+
+    @property
+    def _entered(self) -> _UnixServer | _PortServer:
+        if self._server is None:
+            raise RuntimeError("the proxy is not entered")
+        return self._server
 
     def __exit__(
         self,
@@ -53,18 +85,44 @@ class HostProxy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._entered.shutdown()
+        self._entered.server_close()
         self._folder.cleanup()
 
 
-class _Server(socketserver.ThreadingUnixStreamServer):
+class _Ward:
+    """What the connections of one proxy share: whom they may reach, and who was refused."""
+
+    def __init__(self, allow: tuple[str, ...], password: str) -> None:
+        self.allow, self.password = allow, password
+        self.refused: dict[str, None] = {}
+
+    def refuse(self, host: str, port: int) -> None:
+        if len(self.refused) < MOST_REFUSED:
+            self.refused[f"{host}:{port}"] = None
+
+    def admits(self, head: bytes) -> bool:
+        """Whether the request has the password, where one is asked for."""
+        given = base64.b64encode(f"fanfold:{self.password}".encode())
+        return not self.password or b"basic " + given.lower() in head.lower()
+
+
+class _UnixServer(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, place: Path, allow: tuple[str, ...]) -> None:
+    def __init__(self, place: Path, ward: _Ward) -> None:
         super().__init__(str(place), _Connection)
-        self.allow = allow
+        self.ward = ward
+
+
+class _PortServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, ward: _Ward) -> None:
+        super().__init__(("127.0.0.1", 0), _Connection)
+        self.ward = ward
 
 
 class _Connection(socketserver.BaseRequestHandler):
@@ -79,15 +137,23 @@ class _Connection(socketserver.BaseRequestHandler):
             target = _target(head)
             if target is None:
                 self._refuse("400 Bad Request", "this is a proxy")
-                return
-            host, port, passed = target
-            if not is_allowed(host, port, self._allow()):
-                self._refuse("403 Forbidden", f"{host}:{port} is not among the allowed hosts")
-                return
-            self._connect(host, port, passed, rest)
+            elif not self._ward.admits(head):
+                self._refuse("407 Proxy Authentication Required", "the proxy is somebody else's")
+            else:
+                self._pass(*target, rest)
 
-    def _allow(self) -> tuple[str, ...]:
-        return self.server.allow if isinstance(self.server, _Server) else ()
+    def _pass(self, host: str, port: int, passed: bytes, rest: bytes) -> None:
+        if is_allowed(host, port, self._ward.allow):
+            self._connect(host, port, passed, rest)
+            return
+        self._ward.refuse(host, port)
+        self._refuse("403 Forbidden", f"{host}:{port} is not among the allowed hosts")
+
+    @property
+    def _ward(self) -> _Ward:
+        server = self.server
+        known = isinstance(server, _UnixServer | _PortServer)
+        return server.ward if known else _Ward((), "")
 
     def _head(self) -> tuple[bytes, bytes]:
         data = b""

@@ -12,11 +12,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
-from fanfold.adapters.local import relay as relay_module
+from fanfold.adapters.local import warden
+from fanfold.adapters.local.audit import audited
 from fanfold.adapters.local.bounded import run_bounded
 from fanfold.adapters.local.host_proxy import HostProxy
 from fanfold.adapters.local.sandbox_mounts import clean_environment
@@ -26,10 +28,14 @@ from fanfold.errors import SandboxUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from fanfold.ports import CommandResult
+    from fanfold.ports import CommandResult, StopSignal
 
 WORKSPACE = "/workspace"
 _NAMESPACES = ("--unshare-all", "--cap-drop", "ALL", "--die-with-parent", "--new-session")
+# The warden's alone, for the port of names; the command has none.
+_CAPABILITIES = ("--cap-add", "CAP_NET_BIND_SERVICE", "--cap-add", "CAP_SETPCAP")
+_RESOLVER = Path("/etc/resolv.conf")
+_NAME_SERVER = b"nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 _FILE_BLOCKS, _DATA_KIB, _OPEN_FILES = 16 << 21, 32 << 20, 65536
 PROCESSES = 4096
 _LIMITS = f"""\
@@ -68,44 +74,61 @@ class Bubblewrap:
         self._environment = clean_environment(environ)
         self._program = shutil.which("bwrap", path=self._environment["PATH"]) or "bwrap"
 
-    def run(self, command: str, root: str, timeout_s: float) -> CommandResult:
+    def run(
+        self,
+        command: str,
+        root: str,
+        timeout_s: float,
+        *,
+        stop: StopSignal | None = None,
+        hosts: Sequence[str] | None = None,
+    ) -> CommandResult:
         """Run `sh -c command` at `root`. Raises `SandboxUnavailable` when it could not start."""
-        words = shell(command, self._processes)
-        if not self._allow_hosts:
-            return self._run(self._options(Path(root)), words, timeout_s)
-        with HostProxy(self._allow_hosts) as folder:
-            options = [*_proxied(), *self._options(Path(root), reachable=folder)]
-            relay = (
-                str(Path(sys.executable).resolve()),
-                "-I",
-                "-S",
-                "-c",
-                Path(relay_module.__file__).read_text(),
-            )
-            return self._run(options, (*relay, *words), timeout_s)
+        allowed = self._allow_hosts if hosts is None else tuple(hosts)
+        call = _Call(shell(command, self._processes), Path(root), timeout_s, stop)
+        if not allowed:
+            return audited(*self._run(call))
+        with HostProxy(allowed) as proxy:
+            result, seconds, told = self._run(call, proxy.folder)
+            return audited(result, seconds, told + proxy.told, allowed)
 
     def _run(
-        self, chosen: Sequence[str], command: Sequence[str], timeout_s: float
-    ) -> CommandResult:
-        with tempfile.TemporaryFile() as options, tempfile.TemporaryFile() as status:
-            told = ("--json-status-fd", str(status.fileno()), *chosen)
+        self, call: _Call, reachable: Path | None = None
+    ) -> tuple[CommandResult, float, bytes]:
+        with ExitStack() as stack:
+            options, status, report, names = (
+                stack.enter_context(tempfile.TemporaryFile()) for _ in range(4)
+            )
+            names.write(_NAME_SERVER)
+            names.seek(0)
+            told = (
+                *("--json-status-fd", str(status.fileno())),
+                *(_proxied() if reachable else ()),
+                *self._options(call.root, reachable, names.fileno()),
+            )
             options.write(b"".join(os.fsencode(option) + b"\0" for option in told))
             options.seek(0)
             result = run_bounded(
-                [self._program, "--args", str(options.fileno()), *command],
-                timeout_s,
+                [
+                    *(self._program, "--args", str(options.fileno())),
+                    *_warden(report.fileno(), proxied=reachable is not None),
+                    *call.words,
+                ],
+                call.timeout_s,
                 cwd="/",
                 env=self._environment,
-                pass_fds=(options.fileno(), status.fileno()),
+                pass_fds=[file.fileno() for file in (options, status, report, names)],
                 sweep=lambda late: _kill_contained(status) if late else None,
+                stop=call.stop,
             )
             status.seek(0)
-            ended = b'"exit-code"' in status.read()
-        if not ended and not result.timed_out:
-            raise SandboxUnavailable(
-                f"the sandbox did not start ({result.output.strip()[-300:]}): see `fanfold doctor`"
-            )
-        return result
+            report.seek(0)
+            if b'"exit-code"' not in status.read() and not (result.timed_out or result.stopped):
+                said = result.output.strip()[-300:]
+                raise SandboxUnavailable(
+                    f"the sandbox did not start ({said}): see `fanfold doctor`"
+                )
+            return result, call.timeout_s, report.read()
 
     def available(self) -> str | None:
         """None where commands can be contained; else why not, and the mend."""
@@ -122,24 +145,28 @@ class Bubblewrap:
             return _mend(str(error))
         return None if result.exit_code == 0 else f"the sandbox fails: {result.output.strip()}"
 
-    def _options(self, root: Path, reachable: Path | None = None) -> list[str]:
+    def _options(self, root: Path, reachable: Path | None, names: int) -> list[str]:
         """Given through a file, as the command could read them in /proc/1/cmdline otherwise."""
         own_git = root / ".git"
         read_only = ("--ro-bind", str(own_git), f"{WORKSPACE}/.git") if own_git.is_dir() else ()
-        proxy = (
-            ("--bind", str(reachable), str(Path(relay_module.SOCKET).parent)) if reachable else ()
-        )
+        proxy = ("--bind", str(reachable), str(Path(warden.SOCKET).parent)) if reachable else ()
         return [
             *self._view,
+            *(("--ro-bind-data", str(names), str(_RESOLVER)) if _is_file(_RESOLVER) else ()),
             *("--bind", str(root), WORKSPACE, *read_only, *proxy),
             *("--remount-ro", "/", "--chdir", WORKSPACE),
         ]
 
     @cached_property
     def _view(self) -> list[str]:
-        own = [Path(sys.base_prefix)] if self._allow_hosts else []
+        own = [Path(sys.base_prefix)]
         nested = ("--unshare-user", "--disable-userns") if self._version >= (0, 8) else ()
-        return [*_NAMESPACES, *nested, *view(self._environ, own, sized=self._version >= (0, 7))]
+        return [
+            *_NAMESPACES,
+            *_CAPABILITIES,
+            *nested,
+            *view(self._environ, own, sized=self._version >= (0, 7)),
+        ]
 
     @cached_property
     def _version(self) -> tuple[int, ...]:
@@ -162,15 +189,25 @@ class NoSandbox:
     def __init__(self, environ: Mapping[str, str], *, processes: int = PROCESSES) -> None:
         self._environment, self._processes = clean_environment(environ), processes
 
-    def run(self, command: str, root: str, timeout_s: float) -> CommandResult:
+    def run(
+        self,
+        command: str,
+        root: str,
+        timeout_s: float,
+        *,
+        stop: StopSignal | None = None,
+        hosts: Sequence[str] | None = None,  # noqa: ARG002
+    ) -> CommandResult:
         mark = secrets.token_hex(16)
-        return run_bounded(
+        result = run_bounded(
             shell(command, self._processes),
             timeout_s,
             cwd=root,
             env={**self._environment, _MARK: mark},
             sweep=lambda _: _kill_marked(mark),
+            stop=stop,
         )
+        return audited(result, timeout_s)
 
 
 def shell(command: str, processes: int) -> tuple[str, ...]:
@@ -178,8 +215,27 @@ def shell(command: str, processes: int) -> tuple[str, ...]:
     return ("/bin/sh", "-c", _SHELL, "sh", command, str(processes))
 
 
+class _Call(NamedTuple):
+    """A command that is to be run."""
+
+    words: tuple[str, ...]
+    root: Path
+    timeout_s: float
+    stop: StopSignal | None
+
+
+def _warden(report: int, *, proxied: bool) -> tuple[str, ...]:
+    source = Path(warden.__file__).read_text("utf-8")
+    python = str(Path(sys.executable).resolve())
+    return (python, "-I", "-S", "-c", source, str(report), str(int(proxied)))
+
+
+def _is_file(place: Path) -> bool:
+    return place.is_file() and not place.is_symlink()
+
+
 def _proxied() -> Iterator[str]:
-    address = f"http://127.0.0.1:{relay_module.PORT}"
+    address = f"http://127.0.0.1:{warden.PORT}"
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         yield from ("--setenv", name, address)
     for name in ("no_proxy", "NO_PROXY"):

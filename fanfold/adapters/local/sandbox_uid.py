@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanfold.adapters.local import second_user
+from fanfold.adapters.local.audit import audited
 from fanfold.adapters.local.bounded import run_bounded
 from fanfold.adapters.local.sandbox import PROCESSES, shell
 from fanfold.adapters.local.sandbox_mounts import clean_environment
 from fanfold.errors import SandboxUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from fanfold.ports import CommandResult
+    from fanfold.ports import CommandResult, StopSignal
 
 FIRST_USER, USERS = 1 << 20, 1 << 30
 _SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108
@@ -67,7 +68,15 @@ class SecondUser:
             return f"the network cannot be denied on {platform.machine()}"
         return None
 
-    def run(self, command: str, root: str, timeout_s: float) -> CommandResult:
+    def run(
+        self,
+        command: str,
+        root: str,
+        timeout_s: float,
+        *,
+        stop: StopSignal | None = None,
+        hosts: Sequence[str] | None = None,  # noqa: ARG002
+    ) -> CommandResult:
         """Run `sh -c command` at `root`. Raises `SandboxUnavailable` where it cannot be entered."""
         problem = self.available()
         if problem:
@@ -78,13 +87,15 @@ class SecondUser:
         with tempfile.TemporaryDirectory(prefix="fanfold-home-") as own:
             os.chown(own, user, user)
             try:
-                return run_bounded(
+                result = run_bounded(
                     self._words(command, user),
                     timeout_s,
                     cwd=root,
                     env={**self._environment, "HOME": own, "TMPDIR": own, **_TRUSTING},
                     sweep=lambda _: _end_all(user),
+                    stop=stop,
                 )
+                return audited(result, timeout_s)
             finally:
                 _clear(user)
 
