@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanfold.cli.output import say, say_json
 from fanfold.cli.plans import looked_at
-from fanfold.cli.pricing import learned, price_line
+from fanfold.cli.pricing import price_line
 from fanfold.cli.run import add_choice, add_shape
 from fanfold.cli.selection import graph_of
 from fanfold.plan.view import plan_json, plan_text
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
             views.append(plan_json(plan, graph))
         else:
             say(plan_text(plan, graph))
-            say(price_line(settings, graph, args, learned(settings, args)))
+            say(price_line(settings, graph, args))
     if args.json:
         say_json(views[0] if len(views) == 1 else {"schema": "fanfold.plans/1", "plans": views})
     return 0

@@ -51,12 +51,10 @@ def estimate_of(
     return whole if args.candidates == 1 else whole.times(args.candidates)
 
 
-def price_line(
-    settings: Settings, graph: Graph, args: argparse.Namespace, experience: Experience
-) -> str:
+def price_line(settings: Settings, graph: Graph, args: argparse.Namespace) -> str:
     """The estimate in a line for a person."""
     try:
-        expected = estimate_of(settings, graph, args, experience)
+        expected = estimate_of(settings, graph, args, learned(settings, args))
     except UnpricedModel as error:
         return f"price: unknown ({error})"
     cost = expected.dollars
