@@ -12,6 +12,7 @@ import msgspec
 
 from fanfold.run.attempt import CheckResult, Exit, Purpose, Usage
 from fanfold.run.decoders import learn
+from fanfold.run.incidents import IncidentKind
 
 
 class EventData(msgspec.Struct, frozen=True, gc=False):
@@ -81,7 +82,7 @@ class RunLimits(msgspec.Struct, frozen=True):
 
 
 class RunOptions(msgspec.Struct, frozen=True):
-    """How the user asked for the run."""
+    """How the user asked for the run; `batch` is the one that it belongs to, if any."""
 
     engine: str = "local"
     gates: str = "ask"
@@ -91,6 +92,7 @@ class RunOptions(msgspec.Struct, frozen=True):
     parallel: str = "declared"
     sandbox: bool = True
     only: tuple[str, ...] = ()
+    batch: str = ""
 
 
 class RunRequested(EventData, frozen=True):
@@ -161,6 +163,18 @@ class AttemptFinished(EventData, frozen=True):
     patch: str | None = None
     choice: str | None = None
     detail: str = ""
+    denied_hosts: tuple[str, ...] = ()
+
+
+class PatchGiven(EventData, frozen=True):
+    """A patch that was made elsewhere stands as the unit's first attempt, at no cost."""
+
+    attempt: str
+    unit: str
+    base_tree: str
+    tree: str
+    patch: str
+    epoch: int = 1
 
 
 class Applied(msgspec.Struct, frozen=True, gc=False):
@@ -334,6 +348,8 @@ class ModelCalled(EventData, frozen=True):
 
 
 class ToolCalled(EventData, frozen=True):
+    """One call and the decision about it; `subject` is its path or command, redacted and cut."""
+
     name: str
     allowed: bool
     why: str
@@ -343,6 +359,14 @@ class ToolCalled(EventData, frozen=True):
     duration_ms: int
     read: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
+    subject: str = ""
+
+
+class CommandContained(EventData, frozen=True):
+    """What the sandbox kept a command of an attempt from, or ended it for."""
+
+    kind: IncidentKind
+    subject: str = ""
 
 
 class LoopNudged(EventData, frozen=True):
@@ -373,8 +397,16 @@ def _snake(name: str) -> str:
     return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")
 
 
-_TYPES: dict[type[EventData], str] = {c: _snake(c.__name__) for c in EventData.__subclasses__()}
-BY_TYPE: dict[str, type[EventData]] = {name: c for c, name in _TYPES.items()}
+_TYPES: dict[type[EventData], str] = {}
+BY_TYPE: dict[str, type[EventData]] = {}
+
+
+def register(*kinds: type[EventData]) -> None:
+    """Have these types of events read from logs; those of this module are."""
+    for kind in kinds:
+        _TYPES[kind] = _snake(kind.__name__)
+        BY_TYPE[_TYPES[kind]] = kind
+    learn(*kinds)
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -428,4 +460,5 @@ def recorded(envelope: Envelope) -> Recorded | None:
     return Recorded(envelope.version, envelope.timestamp, msgspec.convert(envelope.data, kind))
 
 
-learn(Envelope, *BY_TYPE.values())
+learn(Envelope)
+register(*EventData.__subclasses__())

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from fanfold.errors import InvalidStream
 from fanfold.run import approvals, merging
 from fanfold.run import events as e
-from fanfold.run.attempt import Purpose
+from fanfold.run.attempt import Exit, Purpose
 from fanfold.run.money import WARN_AT
 from fanfold.run.outcome import RESUMABLE, after_attempt, unjudged
 from fanfold.run.settle import close, settle, settle_all
@@ -150,10 +150,38 @@ def _finished(state: RunState, data: e.AttemptFinished, _: datetime) -> None:
         patch=data.patch,
         choice=data.choice,
         detail=data.detail,
+        denied_hosts=data.denied_hosts,
     )
     unit = replace(unit, tries=tuple(ended if t is known else t for t in unit.tries))
     state.units[data.unit] = after_attempt(state, unit, ended)
     settle(state, (data.unit,))
+
+
+def _given(state: RunState, data: e.PatchGiven, _: datetime) -> None:
+    """Needs that are not met yet keep the patch from being merged, not from standing there."""
+    unit = state.units.get(data.unit)
+    if unit is None or unit.tries:
+        return
+    given = Try(
+        e.AttemptDispatched(
+            attempt=data.attempt,
+            unit=data.unit,
+            number=1,
+            role=unit.spec.role,
+            purpose=Purpose.WORK,
+            placement="",
+            slice=0,
+            base_tree=data.base_tree,
+            generation=state.generation,
+        ),
+        Exit.SUBMITTED,
+        tree=data.tree,
+        epoch=data.epoch,
+        patch=data.patch,
+    )
+    state.units[data.unit] = replace(
+        unit, status=UnitStatus.PATCHED, tries=(given,), carrier=given.attempt
+    )
 
 
 def _warned(state: RunState, _: e.BudgetWarned, __: datetime) -> None:
@@ -193,6 +221,7 @@ HANDLERS: dict[type[e.EventData], Callable[[RunState, Any, datetime], None]] = {
     e.RunResumed: _resumed,
     e.AttemptDispatched: _dispatched,
     e.AttemptFinished: _finished,
+    e.PatchGiven: _given,
     e.PatchRejected: merging.patch_rejected,
     e.PatchHeld: merging.patch_held,
     e.ConflictFound: merging.conflict_found,

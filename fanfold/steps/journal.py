@@ -1,10 +1,13 @@
-"""The run's stream as the steps use it: fold, check, append on condition."""
+"""A run's or a batch's stream as the steps use it: fold, check, append on condition."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from fanfold.errors import FanfoldError, StreamConflict
+from fanfold.run.batch_events import BatchResumed, batch_stream
+from fanfold.run.batch_state import BatchState
+from fanfold.run.batch_state import fold as fold_batch
 from fanfold.run.events import (
     ApprovalDenied,
     ApprovalGranted,
@@ -18,38 +21,50 @@ from fanfold.run.evolve import fold
 from fanfold.run.state import RunState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanfold.ports import EventStore
     from fanfold.run.events import Envelope, Recorded
 
 FROM_PEOPLE = (CancelRequested, ApprovalGranted, ApprovalDenied)
 TRIES = 20
+S = TypeVar("S")
 
 
 class Superseded(FanfoldError):
     """A newer generation drives the run; this one stops."""
 
 
-class Journal:
-    """One run's stream with its fold; `state` is as of the last refresh or append."""
+class StreamJournal(Generic[S]):
+    """A stream with its fold; `state` is as of the last refresh or append.
 
-    def __init__(self, store: EventStore, run_id: str) -> None:
-        self.store, self.run_id = store, run_id
-        self.stream = run_stream(run_id)
-        self.state = RunState()
+    A `resumed` event says that another generation has taken over.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        stream: str,
+        state: S,
+        fold: Callable[[list[Recorded], S], S],
+        resumed: type[EventData],
+    ) -> None:
+        self.store, self.stream, self.state = store, stream, state
+        self._fold, self._resumed = fold, resumed
         self._version = 0
 
-    def refresh(self) -> RunState:
+    def refresh(self) -> S:
         """Fold what others appended since."""
         self._take(self.store.read(self.stream, self._version))
         return self.state
 
-    def append(self, *events: EventData, actor: str = "fanfold") -> RunState:
+    def append(self, *events: EventData, actor: str = "fanfold") -> S:
         """Append to the stream as it was last seen.
 
         A person's word that came in between is folded first and does not stop the append.
 
         Raises:
-            Superseded: another generation has taken the run over.
+            Superseded: another generation has taken over.
             StreamConflict: somebody else's event came in between; decide again.
         """
         for _ in range(TRIES):
@@ -64,15 +79,29 @@ class Journal:
 
     def _only_people_since(self) -> bool:
         news = self._take(self.store.read(self.stream, self._version))
-        if any(isinstance(n.data, RunResumed) for n in news):
-            raise Superseded(
-                f"run {self.run_id} was taken over by generation {self.state.generation}"
-            )
+        if any(isinstance(n.data, self._resumed) for n in news):
+            raise Superseded(f"{self.stream} was taken over by a later generation")
         return all(isinstance(n.data, FROM_PEOPLE) for n in news)
 
     def _take(self, envelopes: list[Envelope]) -> list[Recorded]:
         events = [event for e in envelopes if (event := recorded(e)) is not None]
         if envelopes:
             self._version = envelopes[-1].version
-            self.state = fold(events, self.state)
+            self.state = self._fold(events, self.state)
         return events
+
+
+class Journal(StreamJournal[RunState]):
+    """One run's stream with its fold."""
+
+    def __init__(self, store: EventStore, run_id: str) -> None:
+        super().__init__(store, run_stream(run_id), RunState(), fold, RunResumed)
+        self.run_id = run_id
+
+
+class BatchJournal(StreamJournal[BatchState]):
+    """One batch's stream with its fold."""
+
+    def __init__(self, store: EventStore, batch_id: str) -> None:
+        super().__init__(store, batch_stream(batch_id), BatchState(), fold_batch, BatchResumed)
+        self.batch_id = batch_id
