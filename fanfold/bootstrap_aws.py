@@ -16,8 +16,10 @@ from fanfold.adapters.aws.lease import DynamoLease
 from fanfold.adapters.aws.projections import Projections
 from fanfold.adapters.aws.slots import Slots
 from fanfold.adapters.aws.table import Table
+from fanfold.adapters.aws.task_token import TaskToken
 from fanfold.adapters.local.clock import SystemClock
-from fanfold.settings import Settings, credentials, deployment
+from fanfold.errors import SandboxUnavailable
+from fanfold.settings import Settings, credentials, deployment, environment, worker
 from fanfold.steps.journal import Journal
 from fanfold.steps.request import load_request
 from fanfold.steps.wiring import Supervision, Wiring
@@ -25,9 +27,9 @@ from fanfold.steps.wiring import Supervision, Wiring
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fanfold.ports import Clock, Model, Prices, Sandbox
+    from fanfold.ports import Callback, Clock, Model, Prices, Sandbox
     from fanfold.run.attempt import Context, Usage
-    from fanfold.settings import Deployment
+    from fanfold.settings import Deployment, Worker
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,42 @@ class Cloud:
 def deployed() -> Cloud:
     """As the environment of this function says. Raises `InvalidSettings`."""
     return aws(deployment(), Clients(), Path(tempfile.gettempdir()) / "fanfold")
+
+
+@dataclass(frozen=True)
+class Post:
+    """A container's own: whose attempt it has, who waits for it, and what it works with."""
+
+    worker: Worker
+    cloud: Cloud
+    callback: Callback
+    holder: str
+
+
+def post() -> Post:
+    """As the environment of this container says.
+
+    Raises `InvalidSettings`, or `SandboxUnavailable` where commands cannot be another user's.
+    """
+    from fanfold.bootstrap import holder
+
+    told, here, clients = worker(), deployment(), Clients()
+    folder = Path(tempfile.gettempdir()) / "fanfold"
+    cloud = aws(here, clients, folder, sandbox=_second_user(folder))
+    callback = TaskToken(clients.state_machines, told.task_token)
+    return Post(told, cloud, callback, holder())
+
+
+def _second_user(folder: Path) -> Sandbox:
+    from fanfold.adapters.local.sandbox import harden_process
+    from fanfold.adapters.local.sandbox_uid import SecondUser
+
+    harden_process()
+    sandbox = SecondUser(environment(), folder, online=True)
+    problem = sandbox.available()
+    if problem:
+        raise SandboxUnavailable(problem)
+    return sandbox
 
 
 def aws(

@@ -286,6 +286,17 @@ class Executions(Protocol):
     def go_on(self, token: str) -> bool: ...  # False: nothing waits for this token any more
 
 
+class Callback(Protocol):
+    """Who waits for a task to end, and gives up when it is silent for too long.
+
+    False: nobody waits for this task any more.
+    """
+
+    def beat(self) -> bool: ...
+    def succeed(self) -> bool: ...
+    def fail(self, error: str, cause: str) -> bool: ...
+
+
 class Progress(Protocol):
     """Hears of events as they are appended, for live displays; must never raise."""
 

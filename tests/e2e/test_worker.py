@@ -1,0 +1,279 @@
+"""The worker as its container runs it: a process of its own, between the cloud and a model."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from fanfold.adapters.git.snapshots import push_snapshot
+from fanfold.adapters.local.sandbox import NoSandbox
+from fanfold.adapters.local.script import Script, Turn, submit, use, write_files
+from fanfold.bootstrap_aws import aws
+from fanfold.run.artifacts import attempt_file, run_file
+from fanfold.run.attempt import Exit
+from fanfold.run.attempt_fold import fold_attempt
+from fanfold.run.events import CheckSpec, RunLimits, RunOptions, attempt_stream, recorded
+from fanfold.run.steps import Merge
+from fanfold.settings import Deployment, environment
+from fanfold.steps.admit import admit
+from fanfold.steps.decide import advance
+from fanfold.steps.reap import reap_attempt
+from fanfold.steps.request import Request, requested
+from tests.fakes.messages_api import FakeMessagesApi
+from tests.fakes.repositories import make_repository
+from tests.fakes.scripted_agents import ScriptedAgents
+from tests.kit.account import BUCKET, COORDINATION, EVENTS, PROJECTIONS, shared_clients
+from tests.kit.served import Waiting, served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fanfold.bootstrap_aws import Cloud
+    from fanfold.run.attempt_fold import AttemptFold
+    from fanfold.steps.journal import Journal
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="only root can run another user's commands"
+)
+
+MAIN = Path(__file__).parents[2] / "containers" / "worker" / "main.py"
+RUN, ATTEMPT, TOKEN = "5ce7a10000", "1.1.1", "a-token"
+KEY = "sk-" + "not-a-key-" * 3
+PLAN = "# Track\n\n## Phase 1: A\n- [ ] Task: Write the file\n"
+PATIENCE_S = 60.0
+DEPLOYMENT = Deployment(
+    events_table=EVENTS,
+    projections_table=PROJECTIONS,
+    coordination_table=COORDINATION,
+    artifact_bucket=BUCKET,
+    event_bus="bus",
+    state_machine="arn:aws:states:us-east-1:123456789012:stateMachine:run",
+    role="implementer",
+)
+SLOW = {"Write the file": (write_files({"a.txt": "a\n"}), Turn("Let me think.", delay_s=50.0))}
+
+
+class Ward:
+    """A run with one attempt in flight, and its container."""
+
+    def __init__(self, cloud: Cloud, variables: dict[str, str], waiting: Waiting) -> None:
+        self.cloud, self.variables, self.waiting = cloud, variables, waiting
+        self.started: list[subprocess.Popen[str]] = []
+
+    def begin(self, **changed: str | None) -> subprocess.Popen[str]:
+        """Start a container; what is changed to None is not in its environment."""
+        told = {k: v for k, v in {**self.variables, **changed}.items() if v is not None}
+        process = subprocess.Popen(
+            [sys.executable, str(MAIN)], env=told, stderr=subprocess.PIPE, text=True
+        )
+        self.started.append(process)
+        return process
+
+    def attempt(self) -> AttemptFold:
+        store = self.journal().store
+        stream = store.read(attempt_stream(RUN, ATTEMPT))
+        return fold_attempt([r for e in stream if (r := recorded(e)) is not None])
+
+    def journal(self) -> Journal:
+        return self.cloud.supervision.journal(RUN)
+
+    def until(self, condition: Any) -> None:
+        latest = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < latest, [p.poll() for p in self.started]
+            time.sleep(0.05)
+
+    def working(self) -> bool:
+        """Whether the attempt has written its file, and waits for the model."""
+        return self.attempt().tool_calls == self.attempt().steps == 1
+
+    def artifact(self, name: str) -> str:
+        key = attempt_file(RUN, ATTEMPT, self.attempt().epoch, name)
+        return self.cloud.supervision.artifacts.get(key).decode()
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """Open to other users, unlike pytest's own folders."""
+    folder = Path(tempfile.mkdtemp(prefix="fanfold-worker-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def waiting() -> Iterator[Waiting]:
+    with Waiting(TOKEN) as server:
+        yield server
+
+
+@pytest.fixture
+def script() -> dict[Any, Any]:
+    return {
+        "Write the file": (
+            use("bash", command="id -u >who; env | sort >seen"),
+            write_files({"a.txt": "a\n"}),
+            submit("Wrote it."),
+        )
+    }
+
+
+@pytest.fixture
+def ward(script: dict[Any, Any], disk: Path, waiting: Waiting, tmp_path: Path) -> Iterator[Ward]:
+    with (
+        served() as address,
+        FakeMessagesApi(default=ScriptedAgents(Script.of(script)), key=KEY) as api,
+    ):
+        cloud = aws(DEPLOYMENT, shared_clients(), tmp_path / "c", sandbox=NoSandbox(environment()))
+        _dispatch(cloud, tmp_path)
+        variables = {
+            **{"PATH": environment()["PATH"], "TMPDIR": str(disk), "HOME": str(disk)},
+            **address,
+            **DEPLOYMENT.environment(),
+            "AWS_ENDPOINT_URL_SFN": waiting.url,
+            "ANTHROPIC_API_KEY": KEY,
+            "ANTHROPIC_BASE_URL": api.url,
+            "PYTHONPATH": str(MAIN.parents[2]),
+            "FANFOLD_WORKER_RUN_ID": RUN,
+            "FANFOLD_WORKER_ATTEMPT": ATTEMPT,
+            "FANFOLD_WORKER_TASK_TOKEN": TOKEN,
+            "FANFOLD_WORKER_HEARTBEAT_S": "0.3",
+        }
+        opened = Ward(cloud, variables, waiting)
+        try:
+            yield opened
+        finally:
+            for process in opened.started:
+                process.kill()
+                process.communicate()
+
+
+def _dispatch(cloud: Cloud, folder: Path) -> None:
+    """Submitted, admitted, and the first wave in the log."""
+    repository = make_repository(folder / "repository", {"plan.md": PLAN, "README": "hello\n"})
+    base = str(repository.commit_of("HEAD"))
+    artifacts = cloud.supervision.artifacts
+    push_snapshot(repository, base, artifacts)
+    request = Request(
+        run_id=RUN,
+        project="demo",
+        plan_path="plan.md",
+        plan_sha256=hashlib.sha256(PLAN.encode()).hexdigest(),
+        base=base,
+        base_tree=repository.tree_of(base),
+        branch="main",
+        author=("A", "a@example.org"),
+        limits=RunLimits(cap=5_000_000),
+        options=RunOptions(engine="aws", unit="task"),
+        unit_checks=(CheckSpec("grep -q a a.txt"),),
+        models={"": "claude-sonnet-5-5"},
+    )
+    artifacts.put(run_file(RUN, "plan.md"), PLAN.encode())
+    artifacts.put(run_file(RUN, "base.json"), msgspec.json.encode(request))
+    journal = cloud.supervision.journal(RUN)
+    journal.append(requested(request))
+    admit(journal, cloud.wiring(RUN))
+    advance(journal, cloud.supervision.lease)
+
+
+def test_a_whole_attempt(ward: Ward) -> None:
+    process = ward.begin()
+    assert process.wait(PATIENCE_S) == 0, process.communicate()[1]
+    assert ward.attempt().ended is Exit.SUBMITTED
+    assert ward.attempt().cost > 0
+    assert ward.waiting.outcomes() == [("success", "")]
+    assert '"exit_code":0' in ward.artifact("report.json")
+    assert isinstance(advance(ward.journal(), ward.cloud.supervision.lease), Merge)
+
+    patch = ward.artifact("patch.diff")
+    (user,) = (line[1:] for line in patch.splitlines() if line[1:].isdigit())
+    assert int(user) != 0
+    for secret in (KEY, TOKEN, "AWS_", "ANTHROPIC", "FANFOLD_"):
+        assert secret not in patch
+
+    spent, ward.waiting.tokens = ward.attempt().cost, {"another-token"}
+    again = ward.begin(FANFOLD_WORKER_TASK_TOKEN="another-token")
+    assert again.wait(PATIENCE_S) == 0, again.communicate()[1]
+    assert ward.attempt().cost == spent
+    assert ward.waiting.outcomes() == [("success", "")] * 2
+
+
+@pytest.mark.parametrize("script", [SLOW])
+def test_a_container_that_must_end_leaves_what_it_has(ward: Ward) -> None:
+    process = ward.begin()
+    ward.until(ward.working)
+    told_at = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE_S) == 143, process.communicate()[1]
+    assert time.monotonic() - told_at < 10
+    assert ward.attempt().ended is Exit.INTERRUPTED
+    assert ward.waiting.outcomes() == [("failure", "Worker.SpotInterrupted")]
+    assert "+a\n" in ward.artifact("patch.diff")
+    assert "a.txt" in ward.artifact("transcript.jsonl")
+
+
+@pytest.mark.parametrize("script", [SLOW])
+def test_a_killed_container_is_lost_and_its_twin_spends_nothing(ward: Ward) -> None:
+    first = ward.begin()
+    ward.until(ward.working)
+    spent = ward.attempt().cost
+    twin = ward.begin()
+    heard = len(ward.waiting.told)
+    ward.until(lambda: len(ward.waiting.told) > heard + 6)
+    first.kill()
+    first.wait()
+    assert twin.poll() is None
+    reap_attempt(RUN, ATTEMPT, "States.TaskFailed", ward.cloud.supervision)
+    assert twin.wait(PATIENCE_S) == 0, twin.communicate()[1]
+    assert ward.waiting.outcomes() == [("success", "")]
+    assert ward.attempt().cost == spent
+    advance(ward.journal(), ward.cloud.supervision.lease)
+    (tried,) = ward.journal().refresh().units["1.1"].tries[:1]
+    assert (tried.outcome, tried.cost) == (Exit.LOST, spent)
+
+
+@pytest.mark.parametrize("script", [SLOW])
+def test_a_container_that_nobody_waits_for_any_more_stops(ward: Ward) -> None:
+    process = ward.begin()
+    ward.until(ward.working)
+    ward.waiting.tokens.clear()
+    assert process.wait(PATIENCE_S) == 143, process.communicate()[1]
+    assert ward.attempt().ended is Exit.INTERRUPTED
+    assert ward.waiting.outcomes() == []
+
+
+def test_nothing_is_begun_that_nobody_waits_for(ward: Ward) -> None:
+    process = ward.begin(FANFOLD_WORKER_TASK_TOKEN="a-token-of-yesterday")
+    assert process.wait(PATIENCE_S) == 143, process.communicate()[1]
+    assert not ward.attempt().claimed
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"FANFOLD_WORKER_ATTEMPT": None}, "FANFOLD_WORKER_ATTEMPT"),
+        ({"FANFOLD_DEPLOYMENT_ARTIFACT_BUCKET": None}, "FANFOLD_DEPLOYMENT_ARTIFACT_BUCKET"),
+        ({"FANFOLD_WORKER_HEARTBEAT_S": "often"}, "heartbeat_s"),
+        ({"FANFOLD_WORKER_RUN_ID": "0000000000"}, "0000000000"),
+    ],
+)
+def test_a_wrong_environment_is_one_clear_line(
+    ward: Ward, changed: dict[str, str | None], said: str
+) -> None:
+    process = ward.begin(**changed)
+    _, told = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode in {2, 5}
+    (line,) = told.splitlines()
+    assert line.startswith("fanfold: ")
+    assert said in line
