@@ -15,13 +15,22 @@ from fanfold.adapters.local.clock import SystemClock
 from fanfold.adapters.local.event_store import JsonlEventStore
 from fanfold.adapters.local.lease import FileLease
 from fanfold.adapters.local.workspace_dir import NAME, prepare_workspace_dir
+from fanfold.bedrock import bedrock_id, routing_of
 from fanfold.errors import InvalidSettings, MissingKey, SandboxUnavailable
-from fanfold.settings import Credentials, Settings, credentials, environment, load
+from fanfold.settings import (
+    Credentials,
+    Settings,
+    bedrock_access,
+    credentials,
+    environment,
+    load,
+)
 from fanfold.steps.wiring import Wiring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fanfold.adapters.claude.bedrock import BedrockModel
     from fanfold.adapters.git.repository import GitRepository
     from fanfold.adapters.git.workspaces import GitWorkspaces
     from fanfold.ports import (
@@ -187,7 +196,11 @@ def require_model(settings: Settings) -> None:
 
 def require_key(settings: Settings) -> None:
     """Raises `MissingKey` when the model API needs a key and there is none."""
-    if not settings.model.scripted and not credentials():
+    if settings.model.scripted:
+        return
+    if settings.model.provider == "bedrock":
+        _bedrock(settings)
+    elif not credentials():
         raise MissingKey("no key for the model API: set ANTHROPIC_API_KEY")
 
 
@@ -195,10 +208,14 @@ def models_of(settings: Settings, keys: Credentials) -> ModelFactory:
     """The model that plays the agents.
 
     Raises:
-        MissingKey: the Anthropic API without ANTHROPIC_API_KEY.
+        MissingKey: the Anthropic API without ANTHROPIC_API_KEY, Bedrock without AWS credentials.
+        InvalidSettings: a script that cannot be played, Bedrock without a region.
     """
     if settings.model.script:
         return _scripted(settings)
+    if settings.model.provider == "bedrock":
+        model = _bedrock(settings)
+        return lambda _: model
     require_key(settings)
     from fanfold.adapters.claude.messages import ClaudeModel
 
@@ -219,7 +236,32 @@ def prices_of(settings: Settings) -> Prices:
         return ScriptedPrices()
     from fanfold.adapters.claude.prices import ModelPrices
 
-    return ModelPrices(settings.model.prices)
+    if settings.model.provider != "bedrock":
+        return ModelPrices(settings.model.prices)
+    routing = _routing(settings)
+    return ModelPrices(settings.model.prices, lambda name: bedrock_id(name, routing))
+
+
+def _bedrock(settings: Settings) -> BedrockModel:
+    from fanfold.adapters.claude.bedrock import BedrockModel
+
+    access = bedrock_access()
+    return BedrockModel(
+        region=settings.model.region,
+        routing=settings.model.routing,
+        base_url=access.base_url,
+        bearer_token=access.bearer_token,
+        silence_s=settings.model.timeout_s,
+    )
+
+
+def _routing(settings: Settings) -> str:
+    """By which inference profiles Bedrock's models are called; their prices differ."""
+    if settings.model.routing:
+        return settings.model.routing
+    from fanfold.adapters.claude.bedrock import aws_session, region_of
+
+    return routing_of(settings.model.region or region_of(aws_session()))
 
 
 def _scripted(settings: Settings) -> ModelFactory:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import msgspec
 
+from fanfold.bedrock import checked_routing
 from fanfold.errors import InvalidSettings
 from fanfold.run.attempt import RoleRules
 from fanfold.run.events import CheckSpec
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 FILE = "fanfold.toml"
 PREFIX = "FANFOLD_"
-PROVIDERS = ("anthropic", "scripted")
+PROVIDERS = ("anthropic", "bedrock", "scripted")
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 
@@ -63,7 +64,11 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The model that plays the agents. `prices` are dollars per million tokens by usage class."""
+    """The model that plays the agents. `prices` are dollars per million tokens by usage class.
+
+    `region` and `routing` are Bedrock's: where it is called, and the inference profile by which;
+    empty stands for that of the AWS profile, and for the geography of the region.
+    """
 
     provider: str = "anthropic"
     name: str = "claude-sonnet-5-5"
@@ -72,6 +77,8 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prices: dict[str, dict[str, float]] = {}
     timeout_s: float = 120.0
     script: str = ""
+    region: str = ""
+    routing: str = ""
 
     @property
     def scripted(self) -> bool:
@@ -141,6 +148,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     event_bus: str
     state_machine: str
     grant_function: str = ""
+    session_role: str = ""
     check_function: str = ""
     role: str = ""
     run_slots: int = 4
@@ -180,14 +188,32 @@ class Credentials(msgspec.Struct, frozen=True):
         return f"Credentials({'set' if self else 'missing'}, base_url={self.base_url!r})"
 
 
+class BedrockAccess(msgspec.Struct, frozen=True):
+    """What the environment says of Bedrock beside the AWS credentials; never printed."""
+
+    base_url: str | None = None
+    bearer_token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"BedrockAccess(base_url={self.base_url!r})"
+
+
 def load(root: Path, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings of the repository at `root`.
 
     Raises:
         InvalidSettings: naming the file or variable, the place and what belongs there.
     """
-    environ = environment() if environ is None else environ
-    raw = _read(root / FILE)
+    return _settled(_read(root / FILE), environment() if environ is None else environ)
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings where there is no repository to read them from. Raises `InvalidSettings`."""
+    return _settled({}, environment() if environ is None else environ)
+
+
+def _settled(raw: dict[str, Any], environ: Mapping[str, str]) -> Settings:
+    """`raw` with the environment's overrides, checked."""
     for section, kind in _sections().items():
         table = raw.get(section, {})
         overrides = _overrides(section, kind, environ)
@@ -205,6 +231,17 @@ def credentials(environ: Mapping[str, str] | None = None) -> Credentials:
         environ.get("ANTHROPIC_API_KEY") or None,
         environ.get("ANTHROPIC_AUTH_TOKEN") or None,
         environ.get("ANTHROPIC_BASE_URL") or None,
+    )
+
+
+def bedrock_access(environ: Mapping[str, str] | None = None) -> BedrockAccess:
+    """Bedrock's address and API key; AWS credentials and region are left to the AWS packages."""
+    environ = environment() if environ is None else environ
+    return BedrockAccess(
+        environ.get("ANTHROPIC_BEDROCK_BASE_URL")
+        or environ.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME")
+        or None,
+        environ.get("AWS_BEARER_TOKEN_BEDROCK") or None,
     )
 
 
@@ -315,6 +352,7 @@ def _check_amounts(settings: Settings) -> None:
         raise InvalidSettings(
             f"{FILE}: model.provider {settings.model.provider!r} is none of {', '.join(PROVIDERS)}"
         )
+    checked_routing(settings.model.routing)
     _check_roles(settings)
     limits = settings.limits
     for name in ("concurrency", "attempts", "steps", "minutes", "command_s"):

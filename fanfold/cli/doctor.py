@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanfold.bootstrap import no_sandbox_because, open_project, prices_of
+from fanfold.bootstrap import no_sandbox_because, open_project, prices_of, require_key
 from fanfold.cli.output import say, say_json
 from fanfold.errors import FanfoldError, InvalidRepository
-from fanfold.settings import Settings, credentials
+from fanfold.settings import Settings
 
 if TYPE_CHECKING:
     import argparse
@@ -125,16 +125,21 @@ def _model(settings: Settings) -> Iterator[Finding]:
     if settings.model.scripted:
         yield Finding("model", True, "a script plays the agents")
         return
-    keys = credentials()
-    yield Finding(
-        "key",
-        bool(keys),
-        "the model API's key is set" if keys else "no ANTHROPIC_API_KEY",
-        "`export ANTHROPIC_API_KEY=…`",
-    )
+    yield _key(settings)
     names = {settings.model.name, *settings.model.roles.values()}
     for name in sorted(names):
         yield _price(settings, name)
+
+
+def _key(settings: Settings) -> Finding:
+    bedrock = settings.model.provider == "bedrock"
+    try:
+        require_key(settings)
+    except FanfoldError as error:
+        mend = "`aws sso login`, and AWS_REGION" if bedrock else "`export ANTHROPIC_API_KEY=…`"
+        return Finding("key", False, str(error), mend)
+    what = "AWS credentials are there" if bedrock else "the model API's key is set"
+    return Finding("key", True, what)
 
 
 def _price(settings: Settings, name: str) -> Finding:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from fanfold.adapters.claude.bedrock import BedrockModel
 from fanfold.adapters.claude.messages import ClaudeModel
 from fanfold.adapters.local.script import Call, Script, Turn, failing, submit, use
 from fanfold.adapters.local.scripted_model import scripted
 from fanfold.errors import ModelRejected, ModelUnavailable
 from fanfold.ports import ModelReply, ModelRequest
 from fanfold.run.attempt import AttemptLimits, Context, Purpose, TaskText
+from tests.fakes.bedrock import sign_in, well_signed
 from tests.fakes.messages_api import FakeMessagesApi
 from tests.fakes.scripted_agents import ScriptedAgents
 
@@ -56,8 +58,16 @@ def open_claude(script: Script) -> Iterator[Model]:
         yield ClaudeModel(key, base_url=api.url)
 
 
-@pytest.fixture(params=[open_scripted, open_claude], ids=["scripted", "claude"])
-def open_model(request: pytest.FixtureRequest) -> Iterator[Open]:
+def open_bedrock(script: Script) -> Iterator[Model]:
+    with FakeMessagesApi(default=ScriptedAgents(script), signature=well_signed) as api:
+        yield BedrockModel(base_url=api.url)
+
+
+@pytest.fixture(
+    params=[open_scripted, open_claude, open_bedrock], ids=["scripted", "claude", "bedrock"]
+)
+def open_model(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    sign_in(monkeypatch)
     opened: list[Iterator[Model]] = []
 
     def start(script: Script) -> Model:

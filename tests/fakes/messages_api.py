@@ -57,7 +57,8 @@ Behaviour = Answer | Callable[[dict[str, Any]], Answer]
 class FakeMessagesApi:
     """Answers by the first rule that matches, else by the next of `replies`, else with `default`.
 
-    With a `key`, requests that do not carry it as x-api-key or bearer token get 401.
+    With a `key`, requests that do not carry it as x-api-key or bearer token get 401; with a
+    `signature`, those that it does not find well signed get 403, as Bedrock does it.
     """
 
     def __init__(
@@ -65,11 +66,12 @@ class FakeMessagesApi:
         *replies: Behaviour,
         default: Behaviour | None = None,
         key: str | None = None,
+        signature: Callable[[Seen], bool] | None = None,
         port: int = 0,
     ) -> None:
         self.replies: list[Behaviour] = list(replies)
         self.default: Behaviour = text("Done.") if default is None else default
-        self.key = key
+        self.key, self.signature = key, signature
         self.requests: list[Seen] = []
         self.stopped = threading.Event()
         self._rules: list[tuple[Callable[[dict[str, Any]], bool], list[Behaviour]]] = []
@@ -96,6 +98,8 @@ class FakeMessagesApi:
             self.requests.append(seen)
             if not self._admits(seen):
                 return Refusal(401, "authentication_error", "invalid x-api-key")
+            if self.signature is not None and not self.signature(seen):
+                return Refusal(403, "permission_error", "The signature does not match")
             behaviour = self._next(seen.body)
         return behaviour(seen.body) if callable(behaviour) else behaviour
 

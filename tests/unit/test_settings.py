@@ -91,7 +91,7 @@ def test_every_setting_can_come_from_the_environment(tmp_path: Path) -> None:
         if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
             continue
         for field in msgspec.structs.fields(kind):
-            if field.type in samples and field.name != "provider":
+            if field.type in samples and field.name not in ("provider", "routing"):
                 key = f"FANFOLD_{section.name}_{field.name}".upper()
                 settings = _load(tmp_path, "", {key: samples[field.type]})
                 read = getattr(getattr(settings, section.name), field.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, cast
 
@@ -33,10 +33,16 @@ class ModelPrices:
 
     `overrides` is `[model.prices]` of fanfold.toml: dollars a million tokens by model id and
     usage class; cache classes left out follow from `input` (1.25 times, twice, once). Raises
-    `InvalidSettings` for one that cannot be read.
+    `InvalidSettings` for one that cannot be read. `known_as` gives the provider's own id of a
+    model, by which its price is looked up.
     """
 
-    def __init__(self, overrides: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        overrides: Mapping[str, Any] | None = None,
+        known_as: Callable[[str], str] = str,
+    ) -> None:
+        self._known_as = known_as
         self._lists = {name: _override(name, table) for name, table in (overrides or {}).items()}
 
     def cost(self, model: str, usage: Usage) -> int:
@@ -54,7 +60,8 @@ class ModelPrices:
     def _list(self, model: str) -> PriceList:
         found = self._lists.get(model)
         if found is None:
-            found = self._lists[model] = _look_up(model)
+            name = self._known_as(model)
+            found = self._lists[model] = self._lists.get(name) or _look_up(name)
         return found
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fanfold.adapters.claude.messages import ClaudeModel
+from fanfold.adapters.claude.bedrock import BedrockModel
+from fanfold.adapters.claude.messages import ClaudeModel, MessagesModel
 from fanfold.errors import (
     ModelDenied,
     ModelError,
@@ -17,6 +19,7 @@ from fanfold.errors import (
     StreamDropped,
 )
 from fanfold.ports import ModelRequest
+from tests.fakes.bedrock import sign_in, well_signed
 from tests.fakes.messages_api import FakeMessagesApi, refused_url
 from tests.fakes.messages_wire import Cut, Ending, Raw, Refusal, Reply, text, tool
 
@@ -86,10 +89,45 @@ REFUSED: dict[str, tuple[Refusal, type[ModelError]]] = {
 
 
 Fail = Callable[..., ModelError]
+Connect = Callable[..., MessagesModel]
+
+
+@pytest.fixture(scope="module", params=["anthropic", "bedrock"])
+def line(request: pytest.FixtureRequest) -> Iterator[tuple[FakeMessagesApi, Connect]]:
+    """One server for all tests, and what connects to it."""
+    with pytest.MonkeyPatch.context() as patch:
+        sign_in(patch)
+        if request.param == "bedrock":
+            with FakeMessagesApi(signature=well_signed) as api:
+                yield api, partial(BedrockModel, base_url=api.url)
+        else:
+            with FakeMessagesApi(key=KEY) as api:
+                yield api, partial(ClaudeModel, KEY, base_url=api.url)
 
 
 @pytest.fixture
-def fail(api: FakeMessagesApi, model: ClaudeModel) -> Fail:
+def api(line: tuple[FakeMessagesApi, Connect]) -> FakeMessagesApi:
+    fresh, _ = line
+    fresh.requests.clear()
+    fresh.replies.clear()
+    return fresh
+
+
+@pytest.fixture
+def connect(line: tuple[FakeMessagesApi, Connect]) -> Connect:
+    return line[1]
+
+
+@pytest.fixture(scope="module")
+def model(line: tuple[FakeMessagesApi, Connect]) -> Iterator[MessagesModel]:
+    """One client for all tests: no fault may spoil the connections of the next."""
+    model = line[1]()
+    yield model
+    model.close()
+
+
+@pytest.fixture
+def fail(api: FakeMessagesApi, model: MessagesModel) -> Fail:
     """Sends one request that is answered so; gives the error, after exactly one request."""
 
     def send(answer: Answer, timeout_s: float = 5.0) -> ModelError:
@@ -179,9 +217,9 @@ def test_connection_refused_is_not_billed() -> None:
 
 
 @pytest.mark.parametrize("at", [0, 3])
-def test_silence_is_a_dropped_stream(api: FakeMessagesApi, at: int) -> None:
+def test_silence_is_a_dropped_stream(api: FakeMessagesApi, connect: Connect, at: int) -> None:
     api.replies.append(text(silence_s=2, silence_at=at))
-    impatient = ClaudeModel(KEY, base_url=api.url, silence_s=0.3)
+    impatient = connect(silence_s=0.3)
     with pytest.raises(StreamDropped, match=r"nothing for 0\.3 s"):
         impatient.send(REQUEST, timeout_s=30)
     assert len(api.calls) == 1
@@ -192,20 +230,22 @@ def test_silence_is_no_longer_than_the_call(fail: Fail) -> None:
     assert type(error) is StreamDropped
 
 
-def test_answer_that_never_comes_is_a_dropped_stream(api: FakeMessagesApi) -> None:
+def test_answer_that_never_comes_is_a_dropped_stream(
+    api: FakeMessagesApi, connect: Connect
+) -> None:
     def late(_: object) -> Answer:
         api.stopped.wait(2)
         return text()
 
     api.replies.append(late)
     with pytest.raises(StreamDropped):
-        ClaudeModel(KEY, base_url=api.url, silence_s=0.3).send(REQUEST, timeout_s=30)
+        connect(silence_s=0.3).send(REQUEST, timeout_s=30)
     assert len(api.calls) == 1
 
 
-def test_slow_drip_is_no_silence(api: FakeMessagesApi) -> None:
+def test_slow_drip_is_no_silence(api: FakeMessagesApi, connect: Connect) -> None:
     api.replies.append(text("Slow but sure.", pause_s=0.1))
-    patient = ClaudeModel(KEY, base_url=api.url, silence_s=0.4)
+    patient = connect(silence_s=0.4)
     reply = patient.send(REQUEST, timeout_s=30)
     assert reply.content == [{"type": "text", "text": "Slow but sure."}]
 
@@ -218,7 +258,7 @@ def test_endless_drip_is_dropped(fail: Fail) -> None:
 
 @pytest.mark.parametrize("ending", [Ending.POLITE, Ending.HANG_UP])
 def test_reply_without_message_stop_is_whole(
-    api: FakeMessagesApi, model: ClaudeModel, ending: Ending
+    api: FakeMessagesApi, model: MessagesModel, ending: Ending
 ) -> None:
     answer = tool("read", {"file_path": "a"}, cut=Cut.BEFORE_MESSAGE_STOP, ending=ending)
     api.replies.append(answer)
