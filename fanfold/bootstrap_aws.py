@@ -6,20 +6,22 @@ import tempfile
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.adapters.aws.artifact_store import S3ArtifactStore
+from fanfold.adapters.aws.claim_keys import DynamoClaimKeys
 from fanfold.adapters.aws.clients import Clients
 from fanfold.adapters.aws.event_store import DynamoEventStore
 from fanfold.adapters.aws.executions import StateMachineExecutions
+from fanfold.adapters.aws.granted import FunctionGrants, GrantedLease
 from fanfold.adapters.aws.lease import DynamoLease
 from fanfold.adapters.aws.projections import Projections
+from fanfold.adapters.aws.sessions import AttemptSessions
 from fanfold.adapters.aws.slots import Slots
 from fanfold.adapters.aws.table import Table
-from fanfold.adapters.aws.task_token import TaskToken
 from fanfold.adapters.local.clock import SystemClock
-from fanfold.errors import SandboxUnavailable
-from fanfold.settings import Settings, credentials, deployment, environment, worker
+from fanfold.settings import Settings, credentials, deployment
+from fanfold.steps.decide import lease_of, owner_of
 from fanfold.steps.journal import Journal
 from fanfold.steps.request import load_request
 from fanfold.steps.wiring import Supervision, Wiring
@@ -27,61 +29,41 @@ from fanfold.steps.wiring import Supervision, Wiring
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fanfold.ports import Callback, Clock, Model, Prices, Sandbox
+    from fanfold.adapters.aws.granted import Invoker
+    from fanfold.ports import Clock, Grants, Lease, Model, Prices, Sandbox, Sessions
     from fanfold.run.attempt import Context, Usage
-    from fanfold.settings import Deployment, Worker
+    from fanfold.settings import Deployment
+
+
+class Claim(NamedTuple):
+    """The attempt that a worker is there for, the key to it, and what the worker calls itself."""
+
+    run_id: str
+    attempt: str
+    key: str
+    holder: str
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """What starts and steers executions; by run the ports of its steps, its project, its views."""
+    """What starts and steers executions; by run the ports of its steps, its project, its views.
+
+    `claimed` is the same with the rights of one attempt, which a worker needs before all else; it
+    raises `LeaseHeld`, `AttemptOver`, `ClaimRefused` or `CloudError`. `sessions` are `grant`'s own.
+    """
 
     supervision: Supervision
     wiring: Callable[[str], Wiring]
     project: Callable[[str], str]
     projections: Callable[[str], Projections]
+    sessions: Sessions
+    claimed: Callable[[Claim], Cloud]
 
 
 @cache
 def deployed() -> Cloud:
     """As the environment of this function says. Raises `InvalidSettings`."""
     return aws(deployment(), Clients(), Path(tempfile.gettempdir()) / "fanfold")
-
-
-@dataclass(frozen=True)
-class Post:
-    """A container's own: whose attempt it has, who waits for it, and what it works with."""
-
-    worker: Worker
-    cloud: Cloud
-    callback: Callback
-    holder: str
-
-
-def post() -> Post:
-    """As the environment of this container says.
-
-    Raises `InvalidSettings`, or `SandboxUnavailable` where commands cannot be another user's.
-    """
-    from fanfold.bootstrap import holder
-
-    told, here, clients = worker(), deployment(), Clients()
-    folder = Path(tempfile.gettempdir()) / "fanfold"
-    cloud = aws(here, clients, folder, sandbox=_second_user(folder))
-    callback = TaskToken(clients.state_machines, told.task_token)
-    return Post(told, cloud, callback, holder())
-
-
-def _second_user(folder: Path) -> Sandbox:
-    from fanfold.adapters.local.sandbox import harden_process
-    from fanfold.adapters.local.sandbox_uid import SecondUser
-
-    harden_process()
-    sandbox = SecondUser(environment(), folder, online=True)
-    problem = sandbox.available()
-    if problem:
-        raise SandboxUnavailable(problem)
-    return sandbox
 
 
 def aws(
@@ -91,12 +73,28 @@ def aws(
     *,
     sandbox: Sandbox | None = None,
     clock: Clock | None = None,
+    functions: Invoker | None = None,
 ) -> Cloud:
     """The deployment as one process uses it; repositories and workspaces lie below `folder`.
 
-    With a `sandbox`, attempts whose role has a shell get one.
+    With a `sandbox`, attempts whose role has a shell get one. `functions` are called in place of
+    the account's.
     """
     site = _Account(deployment, clients, folder, sandbox, clock or SystemClock())
+
+    def claimed(claim: Claim) -> Cloud:
+        if not deployment.grant_function:
+            return cloud
+        client = functions or clients.functions
+        grants = FunctionGrants(client, deployment.grant_function, site.clock)
+        return _cloud(site.claimed(grants, claim), claimed)
+
+    cloud = _cloud(site, claimed)
+    return cloud
+
+
+def _cloud(site: _Account, claimed: Callable[[Claim], Cloud]) -> Cloud:
+    deployment, clients = site.deployment, site.clients
     supervision = Supervision(
         journal=lambda run_id: Journal(site.events(run_id), run_id),
         artifacts=site.artifacts,
@@ -104,8 +102,10 @@ def aws(
         clock=site.clock,
         slots=Slots(site.coordination, deployment.run_slots, site.clock),
         executions=StateMachineExecutions(clients.state_machines, deployment.state_machine),
+        keys=DynamoClaimKeys(site.coordination, site.clock),
     )
-    return Cloud(supervision, site.wiring, site.project, site.projections)
+    sessions = AttemptSessions(clients.identity, deployment.session_role)
+    return Cloud(supervision, site.wiring, site.project, site.projections, sessions, claimed)
 
 
 class _Account:
@@ -118,23 +118,36 @@ class _Account:
         folder: Path,
         sandbox: Sandbox | None,
         clock: Clock,
+        lease: Lease | None = None,
     ) -> None:
-        self._deployment, self._clients, self._folder = deployment, clients, folder
+        self.deployment, self.clients, self._folder = deployment, clients, folder
         self._sandbox, self.clock = sandbox, clock
         self.artifacts = S3ArtifactStore(clients.s3, deployment.artifact_bucket)
         self.coordination = Table(clients.dynamodb, deployment.coordination_table)
-        self.lease = DynamoLease(self.coordination, clock)
+        self.lease = lease or DynamoLease(self.coordination, clock)
+
+    def claimed(self, grants: Grants, claim: Claim) -> _Account:
+        """The same with the rights of one attempt, and its lease."""
+        from fanfold.steps.attempt import LEASE_S
+
+        name = lease_of(claim.run_id, claim.attempt)
+        lease = GrantedLease(
+            grants, run_id=claim.run_id, attempt=claim.attempt, key=claim.key, lease=name
+        )
+        lease.acquire(name, owner_of(claim.holder, claim.attempt), LEASE_S)
+        clients = self.clients.with_credentials(lease.credentials)
+        return _Account(self.deployment, clients, self._folder, self._sandbox, self.clock, lease)
 
     def project(self, run_id: str) -> str:
         """Raises `ArtifactMissing` for a run that nobody asked for."""
         return load_request(self.artifacts, run_id).project
 
     def events(self, run_id: str) -> DynamoEventStore:
-        table = Table(self._clients.dynamodb, self._deployment.events_table)
+        table = Table(self.clients.dynamodb, self.deployment.events_table)
         return DynamoEventStore(table, self.project(run_id), self.clock, self.artifacts)
 
     def projections(self, run_id: str) -> Projections:
-        table = Table(self._clients.dynamodb, self._deployment.projections_table)
+        table = Table(self.clients.dynamodb, self.deployment.projections_table)
         return Projections(table, self.project(run_id), self.events(run_id))
 
     def wiring(self, run_id: str) -> Wiring:
@@ -153,7 +166,7 @@ class _Account:
             self.artifacts,
             home=published_folder(run_id),
             snapshots=[load_request(self.artifacts, run_id).base],
-            publishes=not self._deployment.role,
+            publishes=not self.deployment.role,
         )
         workspaces = GitWorkspaces(repository, self._folder / "workspaces", self._sandbox)
         return Wiring(

@@ -119,6 +119,14 @@ class LeaseLost(FanfoldError):
     """The lease expired or was taken over; its former holder must stop."""
 
 
+class ClaimRefused(FanfoldError):
+    """A key that was never drawn for this attempt, has expired, or belongs to another process."""
+
+
+class AttemptOver(FanfoldError):
+    """An attempt that nobody may begin any more: it has ended, or the run has gone on without."""
+
+
 class ArtifactMissing(FanfoldError):
     """No artifact under that key."""
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pygit2
 
     from fanfold.run.events import Envelope, EventData
+    from fanfold.run.grant import Granted, IssuedKey, Request, SessionCredentials
 
 
 class Clock(Protocol):
@@ -295,6 +296,35 @@ class Callback(Protocol):
     def beat(self) -> bool: ...
     def succeed(self) -> bool: ...
     def fail(self, error: str, cause: str) -> bool: ...
+
+
+class ClaimKeys(Protocol):
+    """Keys that let one process each claim an attempt; only their digests are kept."""
+
+    def draw(self, run_id: str, generation: int, attempts: Sequence[str]) -> dict[str, str]:
+        """A new key for each attempt; keys drawn for it before stay as they are."""
+        ...
+
+    def find(self, run_id: str, attempt: str, key: str) -> IssuedKey: ...  # ClaimRefused
+    def spend(self, run_id: str, attempt: str, key: str, by: str) -> None:
+        """Bind the key to the digest `by`. Raises `ClaimRefused` when it is bound to another."""
+        ...
+
+
+class Sessions(Protocol):
+    """Credentials that reach as far as one attempt."""
+
+    def open(self, run_id: str, attempt: str, base: str) -> SessionCredentials:
+        """Of the attempt of a run whose base is the commit `base`."""
+        ...
+
+
+class Grants(Protocol):
+    """The one function that a worker may call."""
+
+    def __call__(self, asked: Request) -> Granted:
+        """Raises `ClaimRefused`, `AttemptOver`, `LeaseHeld` or `LeaseLost`."""
+        ...
 
 
 class Progress(Protocol):

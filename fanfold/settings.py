@@ -149,6 +149,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     state_machine: str
     grant_function: str = ""
     session_role: str = ""
+    session_role: str = ""
     check_function: str = ""
     role: str = ""
     run_slots: int = 4
@@ -160,7 +161,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
-    """What the state machine tells a container: its attempt, and the token of who waits for it.
+    """What the state machine tells a container: its attempt, the key to it, and who waits for it.
 
     `heartbeat_s` is how often it lets itself be heard.
     """
@@ -168,6 +169,7 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     attempt: str
     task_token: str
+    key: str = ""
     heartbeat_s: float = 60.0
 
     def __repr__(self) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fanfold.bootstrap_aws import deployed
+from fanfold.bootstrap_aws import Claim, deployed
+from fanfold.errors import AttemptOver
 from fanfold.steps.invoke import invoke
 from functions.handling import AttemptTurn, logger
 from functions.metrics import count_attempt
@@ -23,15 +24,15 @@ MARGIN_S = 120.0
 def handler(event: dict[str, Any], context: LambdaContext, cloud: Cloud | None = None) -> None:
     """Raises `LeaseHeld` while another invocation is at it."""
     turn = msgspec.convert(event, AttemptTurn)
-    cloud = cloud or deployed()
     left_s = context.get_remaining_time_in_millis() / 1000
-    journal = cloud.supervision.journal(turn.run_id)
-    ended = invoke(
-        journal,
-        turn.attempt,
-        cloud.wiring(turn.run_id),
-        context.aws_request_id,
-        lambda: False,
-        escalate_after_s=max(left_s - MARGIN_S, 0.0),
-    )
+    claim = Claim(turn.run_id, turn.attempt, turn.key, context.aws_request_id)
+    try:
+        cloud = (cloud or deployed()).claimed(claim)
+    except AttemptOver as over:
+        logger.info(str(over))
+        return
+    journal, wiring = cloud.supervision.journal(turn.run_id), cloud.wiring(turn.run_id)
+    work_s = max(left_s - MARGIN_S, 0.0)
+    name, holder = turn.attempt, claim.holder
+    ended = invoke(journal, name, wiring, holder, lambda: False, escalate_after_s=work_s)
     count_attempt(journal.state.units[ended.unit].try_of(ended.attempt).dispatched.role, ended)

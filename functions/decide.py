@@ -9,6 +9,7 @@ import msgspec
 from fanfold.bootstrap_aws import deployed
 from fanfold.run.steps import Ended
 from fanfold.steps.decide import advance
+from fanfold.steps.grant import draw_keys
 from fanfold.steps.hand_over import hand_over, is_superseded
 from functions.handling import DecideTurn, logger
 from functions.pointers import pointers
@@ -33,4 +34,5 @@ def handler(
     ):
         return {**answer, "step": {"type": Ended.__struct_config__.tag}}
     step = advance(journal, supervision.lease)
-    return {**answer, "step": pointers(step, journal.state, cloud.project(turn.run_id))}
+    keys = draw_keys(step, journal.state, supervision)
+    return {**answer, "step": pointers(step, journal.state, cloud.project(turn.run_id), keys)}

@@ -44,10 +44,11 @@ class AskTurn(Turn, frozen=True):
 
 
 class AttemptTurn(msgspec.Struct, frozen=True):
-    """One item of a wave; `error` is what its place ended with, once it has."""
+    """One item of a wave and the `key` to it; `error` is what its place ended with, once it has."""
 
     run_id: str
     attempt: str
+    key: str = ""
     error: str = ""
 
 

@@ -12,6 +12,8 @@ from fanfold.run.placement import Placement, may_be_interrupted
 from fanfold.run.steps import Dispatch
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fanfold.run.events import AttemptDispatched
     from fanfold.run.state import RunState
     from fanfold.run.steps import Step
@@ -19,14 +21,17 @@ if TYPE_CHECKING:
 GRACE_S = 600
 
 
-def pointers(step: Step, state: RunState, project: str) -> dict[str, Any]:
-    """JSON of a few hundred bytes an attempt; pauses are drawn here, from 0 to their bound."""
+def pointers(step: Step, state: RunState, project: str, keys: Mapping[str, str]) -> dict[str, Any]:
+    """JSON of a few hundred bytes an attempt, with the key to claim it among `keys`.
+
+    Pauses are drawn here, from 0 to their bound.
+    """
     if not isinstance(step, Dispatch):
         return msgspec.to_builtins(step)
     return {
         "type": "dispatch",
         "concurrency": min(len(step.attempts), state.limits.concurrency),
-        "attempts": [_item(d, state, project) for d in step.attempts],
+        "attempts": [{**_item(d, state, project), "key": keys[d.attempt]} for d in step.attempts],
     }
 
 

@@ -26,7 +26,7 @@ from fanfold.run.events import (
     run_stream,
 )
 from fanfold.steps.context import build_context
-from fanfold.steps.decide import lease_of
+from fanfold.steps.decide import lease_of, owner_of
 from fanfold.steps.request import load_request
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def attempt(
     stream and its artifacts; nothing is handed back.
     """
     run_id = state.run_id
-    name, owner = lease_of(run_id, dispatched.attempt), f"{holder}:{dispatched.attempt}"
+    name = lease_of(run_id, dispatched.attempt)
+    owner = owner_of(holder, dispatched.attempt)
     try:
         epoch = wiring.lease.acquire(name, owner, LEASE_S)
     except LeaseHeld:

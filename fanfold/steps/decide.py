@@ -49,6 +49,11 @@ def lease_of(run_id: str, attempt: str) -> str:
     return f"{run_id}/{attempt}"
 
 
+def owner_of(holder: str, attempt: str) -> str:
+    """The name under which the process `holder` has the lease of an attempt."""
+    return f"{holder}:{attempt}"
+
+
 def outcome_of(
     store: EventStore, lease: Lease, run_id: str, dispatched: AttemptDispatched
 ) -> AttemptFinished | None:

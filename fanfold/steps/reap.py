@@ -10,7 +10,7 @@ from fanfold.run.artifacts import WAITING
 from fanfold.run.attempt import Exit
 from fanfold.run.attempt_fold import fold_attempt
 from fanfold.run.events import AttemptClaimed, AttemptEnded, attempt_stream
-from fanfold.steps.decide import lease_of
+from fanfold.steps.decide import lease_of, owner_of
 from fanfold.steps.start import promote, start
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def reap_attempt(run_id: str, attempt: str, why: str, supervision: Supervision) 
     told = fold_attempt(log.read())
     name = lease_of(run_id, attempt)
     if told.claimed:
-        supervision.lease.release(name, f"{told.holder}:{attempt}")
+        supervision.lease.release(name, owner_of(told.holder, attempt))
         return
     try:
         epoch = supervision.lease.acquire(name, REAPER, LEASE_S)

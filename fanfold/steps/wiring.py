@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fanfold.ports import (
         ArtifactStore,
         Checks,
+        ClaimKeys,
         Clock,
         EventStore,
         Executions,
@@ -44,7 +45,10 @@ class Wiring:
 
 @dataclass(frozen=True)
 class Supervision:
-    """What starts executions and lets them go on; `journal` opens the log of a run."""
+    """What starts executions and lets them go on; `journal` opens the log of a run.
+
+    `keys` are what workers claim attempts with.
+    """
 
     journal: Callable[[str], Journal]
     artifacts: ArtifactStore
@@ -52,3 +56,4 @@ class Supervision:
     clock: Clock
     slots: Slots
     executions: Executions
+    keys: ClaimKeys

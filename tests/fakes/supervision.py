@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanfold.errors import LeaseLost
+from fanfold.errors import ClaimRefused, LeaseLost
+from fanfold.run.grant import IssuedKey
 from fanfold.steps.journal import Journal
 from fanfold.steps.wiring import Supervision
 from tests.fakes.memory import ManualClock, MemoryArtifactStore, MemoryEventStore, MemoryLease
@@ -76,6 +77,30 @@ class MemoryExecutions:
         return True
 
 
+class MemoryClaimKeys:
+    """`ports.ClaimKeys` whose keys can be told from each other, and do not expire."""
+
+    def __init__(self) -> None:
+        self._issued: dict[tuple[str, str, str], IssuedKey] = {}
+
+    def draw(self, run_id: str, generation: int, attempts: Sequence[str]) -> dict[str, str]:
+        keys = {attempt: f"key-{len(self._issued)}-{attempt}" for attempt in attempts}
+        for attempt, key in keys.items():
+            self._issued[run_id, attempt, key] = IssuedKey(generation)
+        return keys
+
+    def find(self, run_id: str, attempt: str, key: str) -> IssuedKey:
+        if (run_id, attempt, key) not in self._issued:
+            raise ClaimRefused(key)
+        return self._issued[run_id, attempt, key]
+
+    def spend(self, run_id: str, attempt: str, key: str, by: str) -> None:
+        issued = self.find(run_id, attempt, key)
+        if issued.spent_by not in {"", by}:
+            raise ClaimRefused(key)
+        self._issued[run_id, attempt, key] = IssuedKey(issued.generation, by)
+
+
 class Office(NamedTuple):
     """A supervision and the fakes that it is made of."""
 
@@ -96,5 +121,6 @@ def office(slots: int = 1) -> Office:
         clock=clock,
         slots=MemorySlots(slots),
         executions=executions,
+        keys=MemoryClaimKeys(),
     )
     return Office(supervision, executions, events, clock)

@@ -6,11 +6,15 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.credentials import CredentialResolver, RefreshableCredentials
 
 from fanfold.adapters.aws.failures import translated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_lambda import LambdaClient
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_sts import STSClient
+
+    from fanfold.run.grant import SessionCredentials
 
 ATTEMPTS = 6
 CONNECTIONS = 32
@@ -32,10 +38,20 @@ class Clients:
     Where to find the account (endpoint, credentials and what `profile` and `region` leave open) is
     boto3's to read from the environment, AWS_ENDPOINT_URL included. A request is tried `attempts`
     times with growing, random pauses when it is throttled, fails or is not answered.
+    With `credentials`, all requests are signed with those that it gives, asked again before they
+    expire; what it raises then reaches whoever makes the request.
     """
 
-    def __init__(self, *, profile: str = "", region: str = "", attempts: int = ATTEMPTS) -> None:
-        self._profile, self._region = profile or None, region or None
+    def __init__(
+        self,
+        *,
+        profile: str = "",
+        region: str = "",
+        attempts: int = ATTEMPTS,
+        credentials: Callable[[], SessionCredentials] | None = None,
+    ) -> None:
+        self._profile, self._region, self._attempts = profile, region, attempts
+        self._credentials = credentials
         self._config = Config(
             retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=CONNECTIONS,
@@ -45,6 +61,12 @@ class Clients:
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
         self._made: dict[str, Any] = {}
+
+    def with_credentials(self, give: Callable[[], SessionCredentials]) -> Clients:
+        """Others that sign with what `give` hands out, again and again before it expires."""
+        return Clients(
+            profile=self._profile, region=self._region, attempts=self._attempts, credentials=give
+        )
 
     @property
     def dynamodb(self) -> DynamoDBClient:
@@ -83,9 +105,41 @@ class Clients:
         with self._lock:
             if service not in self._made:
                 with translated(f"open {service}"):
-                    self._session = self._session or boto3.Session(
-                        profile_name=self._profile, region_name=self._region
-                    )
-                    session: Any = self._session
+                    session: Any = self._session or self._open()
+                    self._session = session
                     self._made[service] = session.client(service, config=self._config)
             return self._made[service]
+
+    def _open(self) -> boto3.Session:
+        session: Any = botocore.session.Session()
+        if self._credentials is not None:
+            resolver = CredentialResolver([_Given(self._credentials)])  # pyright: ignore[reportArgumentType]
+            session.register_component("credential_provider", resolver)
+        return boto3.Session(
+            botocore_session=session,
+            profile_name=self._profile or None,
+            region_name=self._region or None,
+        )
+
+
+class _Given:
+    """A provider of credentials that somebody hands out."""
+
+    METHOD = CANONICAL_NAME = "fanfold"
+
+    def __init__(self, give: Callable[[], SessionCredentials]) -> None:
+        self._give = give
+
+    def load(self) -> RefreshableCredentials:
+        return RefreshableCredentials.create_from_metadata(
+            metadata=self._metadata(), refresh_using=self._metadata, method=self.METHOD
+        )
+
+    def _metadata(self) -> dict[str, str]:
+        given = self._give()
+        return {
+            "access_key": given.access_key,
+            "secret_key": given.secret_key,
+            "token": given.token,
+            "expiry_time": given.expires.isoformat(),
+        }

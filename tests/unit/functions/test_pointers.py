@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from fanfold.run import events as e
@@ -23,18 +25,31 @@ def _wave(world: ScriptedWorld) -> Dispatch:
     return step
 
 
+def _key(attempt: str) -> str:
+    return f"{attempt:>043}"
+
+
+def _told(world: ScriptedWorld, project: str = "demo") -> dict[str, Any]:
+    step = _wave(world)
+    return pointers(step, world.state, project, {d.attempt: _key(d.attempt) for d in step.attempts})
+
+
 def test_a_light_role_goes_to_a_function_and_the_others_to_spot() -> None:
     run = admitted(unit("a"), unit("b", role="docs"), options=CLOUD)
     world = ScriptedWorld(run)
-    told = pointers(_wave(world), world.state, "demo")
+    told = _told(world)
     assert {i["attempt"]: i["place"] for i in told["attempts"]} == {"a.1": "spot", "b.1": "lambda"}
+    assert {i["attempt"]: i["key"] for i in told["attempts"]} == {
+        "a.1": _key("a.1"),
+        "b.1": _key("b.1"),
+    }
     assert told["concurrency"] == 2
 
 
 def test_what_was_cut_off_once_gets_capacity_that_stays() -> None:
     world = ScriptedWorld(admitted(unit("a"), options=CLOUD), ends={"a.1": Exit.INTERRUPTED})
     world.perform(_wave(world))
-    told = pointers(_wave(world), world.state, "demo")
+    told = _told(world)
     assert [(i["attempt"], i["place"]) for i in told["attempts"]] == [("a.2", "fargate")]
 
 
@@ -42,12 +57,12 @@ def test_a_full_wave_fits_into_the_payload_without_what_was_said() -> None:
     units = [unit(chr(0x4E00 + n), title="long " * 1000) for n in range(300)]
     limits = e.RunLimits(30_000 * CENT, 100 * CENT)
     world = ScriptedWorld(admitted(*units, limits=limits, options=CLOUD))
-    told = pointers(_wave(world), world.state, "demo" * 10)
+    told = _told(world, "demo" * 10)
     assert len(told["attempts"]) == 100
     assert len(msgspec.json.encode(told)) < PAYLOAD / 4
 
 
 def test_other_steps_are_told_whole_and_read_back() -> None:
     step = Merge(1, "base", ("a.1", "b.1"))
-    told = pointers(step, ScriptedWorld(admitted(unit("a"))).state, "demo")
+    told = pointers(step, ScriptedWorld(admitted(unit("a"))).state, "demo", {})
     assert msgspec.convert(told, Merge) == step

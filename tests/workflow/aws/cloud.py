@@ -16,8 +16,8 @@ import msgspec
 
 from fanfold.adapters.git.snapshots import push_snapshot
 from fanfold.adapters.local.sandbox import NoSandbox
-from fanfold.bootstrap_aws import Cloud, aws
-from fanfold.errors import LeaseHeld
+from fanfold.bootstrap_aws import Claim, Cloud, aws
+from fanfold.errors import AttemptOver, LeaseHeld
 from fanfold.run.events import ApprovalGranted, RunResumed
 from fanfold.settings import Deployment, environment
 from fanfold.steps.invoke import invoke
@@ -28,7 +28,7 @@ from tests.fakes import stores
 from tests.kit.account import BUCKET, COORDINATION, EVENTS, PROJECTIONS, shared_clients
 from tests.kit.step_functions import Containers, Function, Functions, Invocation, interpreted
 from tests.workflow.aws.machine import deployable
-from tests.workflow.aws.site import RUN, build, played
+from tests.workflow.aws.site import RUN, BrokenStore, build, played
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from tests.workflow.aws.scenarios import Scenario
     from tests.workflow.aws.site import Played, Site
 
-STEPS = ("admit", "decide", "merge", "verify", "ask", "write_back", "finish", "reap")
+STEPS = ("admit", "decide", "merge", "verify", "ask", "write_back", "finish", "reap", "grant")
 ROLES = ("docs", "researcher", "reviewer")
+SESSION_ROLE = "arn:aws:iam::123456789012:role/attempt-session"
 PATIENCE_S = 60.0
 LOOK_S = 0.02
 
@@ -123,13 +124,14 @@ def deployed(scenario: Scenario, folder: Path, trouble: Trouble = NONE) -> Gener
             error = "Worker.SpotInterrupted" if "SpotTaken" in cause else "States.TaskFailed"
             client.send_task_failure(taskToken=token, error=error, cause=cause)
 
-        containers = Containers(_Worker(site, folder, trouble), fail)
-        with interpreted(Functions(functions, trouble.function_s), containers):
+        called = Functions(functions, trouble.function_s)
+        containers = Containers(_Worker(site, folder, trouble, called), fail)
+        with interpreted(called, containers):
             arn = client.create_state_machine(
                 name="run", definition=deployable(), roleArn="arn:aws:iam::123456789012:role/run"
             )["stateMachineArn"]
             cloud = _wired(site, folder / "control", state_machine=arn)
-            light = _wired(site, folder / "attempts", role="docs", shell=False)
+            light = _wired(site, folder / "attempts", role="docs", shell=False, called=called)
             functions |= {name: _bound(name, cloud) for name in STEPS}
             functions |= {f"attempt-{role}": _bound("attempt", light) for role in ROLES}
             functions |= {name: trouble.wrap(name, each) for name, each in functions.items()}
@@ -137,9 +139,18 @@ def deployed(scenario: Scenario, folder: Path, trouble: Trouble = NONE) -> Gener
 
 
 def _wired(
-    site: Site, folder: Path, *, state_machine: str = "", role: str = "", shell: bool = True
+    site: Site,
+    folder: Path,
+    *,
+    state_machine: str = "",
+    role: str = "",
+    shell: bool = True,
+    called: Functions | None = None,
 ) -> Cloud:
-    """The program's own wiring, with the agents and the troubles of the scenario."""
+    """The program's own wiring, with the agents and the troubles of the scenario.
+
+    A worker, which has a `role`, gets its rights from the function `grant` among those `called`.
+    """
     cloud = aws(
         Deployment(
             events_table=EVENTS,
@@ -148,6 +159,8 @@ def _wired(
             artifact_bucket=BUCKET,
             event_bus="",
             state_machine=state_machine,
+            grant_function="grant" if role else "",
+            session_role=SESSION_ROLE,
             role=role,
             run_slots=1,
         ),
@@ -155,13 +168,22 @@ def _wired(
         folder,
         sandbox=NoSandbox(environment()) if shell else None,
         clock=site.wiring.clock,
+        functions=called,
     )
+    return _staged(cloud, site)
 
+
+def _staged(cloud: Cloud, site: Site) -> Cloud:
     def wiring(run_id: str) -> Wiring:
+        ports = cloud.wiring(run_id)
+        artifacts = BrokenStore(ports.artifacts, site.artifacts)
         models, prices = site.wiring.models, site.wiring.prices
-        return replace(cloud.wiring(run_id), artifacts=site.artifacts, models=models, prices=prices)
+        return replace(ports, artifacts=artifacts, models=models, prices=prices)
 
-    return replace(cloud, wiring=wiring)
+    def claimed(claim: Claim) -> Cloud:
+        return _staged(cloud.claimed(claim), site)
+
+    return replace(cloud, wiring=wiring, claimed=claimed)
 
 
 def play(scenario: Scenario, folder: Path) -> Played:
@@ -198,26 +220,28 @@ class SpotTaken(Exception):
 class _Worker:
     """What the container of a worker does; each has a disk of its own."""
 
-    def __init__(self, site: Site, folder: Path, trouble: Trouble) -> None:
+    def __init__(self, site: Site, folder: Path, trouble: Trouble, called: Functions) -> None:
         self._site, self._folder, self._trouble = site, folder, trouble
+        self._called = called
 
     def __call__(self, variables: dict[str, str]) -> None:
-        attempt = variables["FANFOLD_WORKER_ATTEMPT"]
+        attempt, key = variables["FANFOLD_WORKER_ATTEMPT"], variables["FANFOLD_WORKER_KEY"]
         if attempt in self._trouble.dead:
             raise RuntimeError("no such image")
         if attempt in self._trouble.taken_away:
-            self._invoke(attempt, "worker", stop_after=2)
+            self._invoke(attempt, key, "worker", stop_after=2)
             raise SpotTaken
         if self._site.scenario.twice:
-            invoke_twice(lambda holder: self._invoke(attempt, holder))
+            invoke_twice(lambda holder: self._invoke(attempt, key, holder))
         else:
-            self._invoke(attempt, "worker")
+            self._invoke(attempt, key, "worker")
 
-    def _invoke(self, attempt: str, holder: str, stop_after: int = 0) -> None:
+    def _invoke(self, attempt: str, key: str, holder: str, stop_after: int = 0) -> None:
         """`stop_after` that many looks at whether to stop, it is time to."""
         looks = count(1)
         disk = Path(mkdtemp(dir=self._folder))
-        cloud = _wired(self._site, disk, role="implementer")
+        worker = _wired(self._site, disk, role="implementer", called=self._called)
+        cloud = worker.claimed(Claim(RUN, attempt, key, holder))
         journal = cloud.supervision.journal(RUN)
         invoke(
             journal,
@@ -234,7 +258,7 @@ def invoke_twice(invoke: Callable[[str], object]) -> None:
 
     def one(holder: str) -> None:
         both.wait()
-        with suppress(LeaseHeld):
+        with suppress(AttemptOver, LeaseHeld):
             invoke(holder)
 
     twin = threading.Thread(target=one, args=("twin",))

@@ -39,8 +39,16 @@ class OutOfOrder(FanfoldError):
 class BrokenStore:
     """An artifact store that cannot write one key until it is mended."""
 
-    def __init__(self, store: ArtifactStore, broken: str) -> None:
-        self._store, self.broken = store, broken
+    def __init__(self, store: ArtifactStore, broken: str | BrokenStore) -> None:
+        """`broken` is the key, or another view of the same store."""
+        self._store, self._broken = store, broken
+
+    @property
+    def broken(self) -> str:
+        return self._broken if isinstance(self._broken, str) else self._broken.broken
+
+    def mend(self) -> None:
+        self._broken = ""
 
     def put(self, key: str, data: bytes) -> str:
         if self.broken and key.endswith(self.broken):
@@ -77,7 +85,7 @@ class Site:
         self.journal().append(*events, actor="person")
 
     def mend(self) -> None:
-        self.artifacts.broken = ""
+        self.artifacts.mend()
 
 
 def build(scenario: Scenario, root: Path, stores: Stores, engine: str) -> Site:
