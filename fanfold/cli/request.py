@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.bootstrap import prices_of, require_model, require_sandbox
 from fanfold.cli.output import counted, tell
+from fanfold.cli.predictions import predictions
 from fanfold.cli.selection import chosen_tasks
 from fanfold.errors import InvalidRepository, UserError
 from fanfold.run.events import RunLimits, RunOptions
@@ -67,6 +68,7 @@ def build_request(project: Project, plan: Plan, args: argparse.Namespace, cap: i
         roles=settings.roles,
         left_out=base.left_out,
         provider=settings.model.played_by,
+        predicted=predictions(plan, args),
     )
     _check(project, plan, request)
     if base.left_out:

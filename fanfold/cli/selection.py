@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from fanfold.cli.predictions import predictions
 from fanfold.errors import UserError
 from fanfold.plan.graph import build
 
@@ -36,7 +37,8 @@ def chosen_tasks(plan: Plan, args: argparse.Namespace) -> tuple[str, ...]:
 
 def graph_of(plan: Plan, args: argparse.Namespace) -> Graph:
     """The graph of the plan's open tasks, or of the chosen ones among them."""
-    graph = build(plan, unit=args.unit, parallel=args.parallel)
+    predicted = predictions(plan, args)
+    graph = build(plan, unit=args.unit, parallel=args.parallel, predicted=predicted)
     only = set(chosen_tasks(plan, args))
     return _narrowed(graph, only) if only else graph
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fanfold.errors import InvalidSettings
-from fanfold.plan import infer, order, units, waves
-from fanfold.plan.model import Graph, Kind, Plan, Task, TaskState, Unit, Warning
+from fanfold.plan import order, units, waves
+from fanfold.plan.infer import Guess
+from fanfold.plan.model import Graph, Kind, Plan, Predicted, Task, TaskState, Unit, Warning
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fanfold.plan.order import Edge
 
@@ -18,8 +20,16 @@ PARALLEL_MODES = ("declared", "infer")
 _OPEN = (TaskState.OPEN, TaskState.IN_PROGRESS)
 
 
-def build(plan: Plan, *, unit: str = "auto", parallel: str = "declared") -> Graph:
+def build(
+    plan: Plan,
+    *,
+    unit: str = "auto",
+    parallel: str = "declared",
+    predicted: Mapping[str, tuple[Predicted, ...]] = MappingProxyType({}),
+) -> Graph:
     """The graph of the open tasks. Raises InvalidSettings for a mode that does not exist.
+
+    `predicted` is by task id what it will probably write, for `infer` to go by.
 
     Done and skipped tasks count as met needs; `[~]` is stale and open; `[!]` holds back all that
     waits for it. No two units of a wave declare (with `infer`: seem to write) one file: the later
@@ -27,13 +37,14 @@ def build(plan: Plan, *, unit: str = "auto", parallel: str = "declared") -> Grap
     """
     _require(unit, UNIT_MODES, "unit")
     _require(parallel, PARALLEL_MODES, "parallel")
-    clash = infer.clash if parallel == "infer" else None
+    guess = Guess(predicted if parallel == "infer" else {})
+    guessing = guess if parallel == "infer" else None
     unfinished = {task.id for task in plan.tasks if task.state in (*_OPEN, TaskState.BLOCKED)}
-    needs = order.needs(plan, unfinished, clash)
+    needs = order.needs(plan, unfinished, guessing)
     blocked = _blocked(plan, needs)
     open_tasks = [task for task in plan.tasks if task.state in _OPEN and task.id not in blocked]
     groups = units.group(open_tasks, needs, unit)
-    touches = infer.writes if clash else units.touched
+    touches = guess.writes if guessing else units.touched
     placed = waves.place(_units(groups, needs, plan), {g[0].id: touches(g) for g in groups})
     path, longest = waves.critical_path(placed.units)
     total = sum(unit.minutes for unit in placed.units)
@@ -41,7 +52,7 @@ def build(plan: Plan, *, unit: str = "auto", parallel: str = "declared") -> Grap
         *plan.warnings,
         *_state_warnings(plan, blocked),
         *_flag_warnings(open_tasks),
-        *_file_warnings(placed, groups),
+        *_file_warnings(placed, groups, guess),
     ]
     return Graph(
         units=placed.units,
@@ -51,9 +62,10 @@ def build(plan: Plan, *, unit: str = "auto", parallel: str = "declared") -> Grap
         warnings=tuple(sorted(warnings, key=lambda warning: warning.line)),
         needs={
             name: tuple(edge.before for edge in edges)
-            for name, edges in order.needs(plan, clash=clash).items()
+            for name, edges in order.needs(plan, guess=guessing).items()
         },
         blocked=tuple(task.id for task in plan.tasks if task.id in blocked and task.state in _OPEN),
+        predicted={task.id: predicted[task.id] for task in open_tasks if task.id in predicted},
     )
 
 
@@ -130,10 +142,12 @@ def _state_warnings(plan: Plan, blocked: dict[str, str]) -> list[Warning]:
     return warnings
 
 
-def _file_warnings(placed: waves.Placement, groups: Sequence[list[Task]]) -> list[Warning]:
+def _file_warnings(
+    placed: waves.Placement, groups: Sequence[list[Task]], guess: Guess
+) -> list[Warning]:
     """Units that wait because of a file, and such as run side by side although they mention one."""
     lines = {tasks[0].id: tasks[0].line for tasks in groups}
-    mentioned = {tasks[0].id: infer.writes(tasks) for tasks in groups}
+    mentioned = {tasks[0].id: guess.writes(tasks) for tasks in groups}
     warnings = [Warning(lines[name], "overlap", text) for name, text in placed.overlaps]
     for later, earlier, path in waves.beside(placed.waves, mentioned):
         text = f"{later} runs beside {earlier}, and both mention {path or 'any file'}"

@@ -131,11 +131,19 @@ class Unit(msgspec.Struct, frozen=True):
     why: tuple[str, ...] = ()
 
 
+class Predicted(msgspec.Struct, frozen=True):
+    """A path that a task will probably write, and why it seems so."""
+
+    path: str
+    why: str = ""
+
+
 class Graph(msgspec.Struct, frozen=True):
     """Units in plan order and their waves; `speedup` is serial over critical-path minutes.
 
     `blocked` are the open tasks in no unit, because a task marked `[!]` stands before them.
-    `needs` are those of every task of the plan, finished ones included, as task ids.
+    `needs` are those of every task of the plan, finished ones included, as task ids. `predicted` is
+    by task what it will probably write, where that was asked for.
     """
 
     units: tuple[Unit, ...]
@@ -145,6 +153,7 @@ class Graph(msgspec.Struct, frozen=True):
     warnings: tuple[Warning, ...] = ()
     blocked: tuple[str, ...] = ()
     needs: dict[str, tuple[str, ...]] = {}
+    predicted: dict[str, tuple[Predicted, ...]] = {}
 
 
 class Mark(msgspec.Struct, frozen=True):

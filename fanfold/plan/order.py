@@ -9,9 +9,9 @@ from fanfold.errors import InvalidPlan
 from fanfold.plan.model import Kind, Phase, Plan, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Collection, Iterable
 
-    Clash = Callable[[Task, Task], str | None]
+    from fanfold.plan.infer import Guess
 
 _PARALLEL = "parallel"
 _GATED = "a gate waits for all before it in its phase"
@@ -27,15 +27,14 @@ class Edge(NamedTuple):
 
 
 def needs(
-    plan: Plan, only: Collection[str] | None = None, clash: Clash | None = None
+    plan: Plan, only: Collection[str] | None = None, guess: Guess | None = None
 ) -> dict[str, tuple[Edge, ...]]:
     """For each task those that must be finished before it starts, less what these wait for anyway.
 
-    `only` limits the order to these tasks; a need of any other counts as met. With `clash`, tasks
-    of a sequential phase that name files need just the earlier ones with which they clash: it says
-    why, or None.
+    `only` limits the order to these tasks; a need of any other counts as met. With a `guess`, tasks
+    of a sequential phase that tell something need just the earlier ones with which they clash.
     """
-    return _Order(plan, only, clash).resolve()
+    return _Order(plan, only, guess).resolve()
 
 
 def require_acyclic(plan: Plan, lines: dict[str, int]) -> None:
@@ -67,9 +66,9 @@ class _Order:
     Ids of tasks hold no colon, so that `entry:1`, `exit:1` and `gates:1` name no task.
     """
 
-    def __init__(self, plan: Plan, only: Collection[str] | None, clash: Clash | None) -> None:
+    def __init__(self, plan: Plan, only: Collection[str] | None, guess: Guess | None) -> None:
         self.tasks = {task.id: task for task in plan.tasks if only is None or task.id in only}
-        self.clash = clash
+        self.guess = guess
         self.nodes: dict[str, list[Edge]] = {}
         ends: dict[str, None] = {}
         for phase in plan.phases:
@@ -126,8 +125,8 @@ class _Order:
                 self.barrier, self.since, self.beside = list(self.ends), [], True
             self.since.append(task.id)
             return self._after(self.barrier)
-        if self.clash and work and _tells(task) and len(self.since) < _GROUP:
-            edges = self._guess(task, self.clash)
+        if self.guess and work and self.guess.tells(task) and len(self.since) < _GROUP:
+            edges = self._guess(task, self.guess)
             self.beside = False
             self.since.append(task.id)
             return edges
@@ -135,12 +134,12 @@ class _Order:
         self._close(task.id)
         return edges
 
-    def _guess(self, task: Task, clash: Clash) -> list[Edge]:
+    def _guess(self, task: Task, guess: Guess) -> list[Edge]:
         """Wait for those since the last barrier that clash, or that tell too little to know."""
         edges: list[Edge] = []
         for name in self.since:
             earlier = self.tasks[name]
-            why = clash(earlier, task) if _tells(earlier) else self._why(name)
+            why = guess.clash(earlier, task) if guess.tells(earlier) else self._why(name)
             if why:
                 edges.append(Edge(name, why))
         return edges or self._after(self.barrier)
@@ -172,11 +171,6 @@ class _Order:
                     ]
             behind[node] = tuple(_once(found))
         return {name: behind[name] for name in self.tasks}
-
-
-def _tells(task: Task) -> bool:
-    """Does the task name files, so that a guess has something to go by?"""
-    return bool(task.writes or task.mentions)
 
 
 def _once(edges: Iterable[Edge]) -> list[Edge]:

@@ -45,6 +45,7 @@ def plan_json(plan: Plan, graph: Graph) -> dict[str, Any]:
         ],
         "units": [{"id": unit.id, "tasks": list(unit.tasks)} for unit in graph.units],
         "waves": [list(wave) for wave in graph.waves],
+        **_guesses(graph),
         "speedup": round(graph.speedup, 2),
         "warnings": [
             {"line": warning.line, "code": warning.code, "text": warning.text}
@@ -53,11 +54,23 @@ def plan_json(plan: Plan, graph: Graph) -> dict[str, Any]:
     }
 
 
+def _guesses(graph: Graph) -> dict[str, Any]:
+    """Only where guesses were asked for."""
+    if not graph.predicted:
+        return {}
+    told = {
+        task: [{"path": each.path, "why": each.why} for each in paths]
+        for task, paths in graph.predicted.items()
+    }
+    return {"predicted": told}
+
+
 def plan_text(plan: Plan, graph: Graph) -> str:
     """What `fanfold plan` prints for people: tasks, units, waves, what is serial and why."""
     sections = (
         _tasks(plan, graph),
         _waves(graph),
+        _predicted(graph),
         _serial(graph),
         _gates(graph),
         _summary(graph),
@@ -114,6 +127,14 @@ def _serial(graph: Graph) -> Iterator[str]:
         yield f"  {', '.join(plain)}: the plan's order; no sign that they may run side by side"
     for unit in told:
         yield f"  {unit.id}: {'; '.join(unit.why)}"
+
+
+def _predicted(graph: Graph) -> Iterator[str]:
+    """What `--parallel infer` goes by."""
+    if graph.predicted:
+        yield "What they will probably write"
+    for task, paths in graph.predicted.items():
+        yield f"  {task}: " + ", ".join(f"{each.path} ({each.why})" for each in paths)
 
 
 def _is_chain(why: str) -> bool:

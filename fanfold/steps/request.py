@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fanfold.errors import ArtifactMissing
+from fanfold.plan.model import Predicted
 from fanfold.run.artifacts import run_file
 from fanfold.run.attempt import RoleRules
 from fanfold.run.decoders import learn
@@ -20,10 +21,28 @@ MANIFEST = "base.json"
 PLAN = "plan.md"
 
 
+class Part(msgspec.Struct, frozen=True):
+    """A track's result that is folded with others: what it changed from `base_tree` to `tree`.
+
+    `tip` is its last commit, which has the marks of its plan too; `needs` are other parts' tracks.
+    """
+
+    track: str
+    title: str
+    plan: str
+    run: str
+    tip: str
+    base_tree: str
+    tree: str
+    needs: tuple[str, ...] = ()
+
+
 class Request(msgspec.Struct, frozen=True):
     """`base.json`: the base a run starts from and how it was asked for; `author` signs its commits.
 
     `models` and `efforts` are keyed by role, "" for the default; `provider` is who serves them.
+    `predicted` is what tasks will probably write, of which a snapshot does not tell all.
+    A run with `parts` folds them; `result` is the branch it makes ("" for its own).
     """
 
     run_id: str
@@ -44,6 +63,9 @@ class Request(msgspec.Struct, frozen=True):
     roles: dict[str, RoleRules] = {}
     left_out: int = 0
     provider: str = ""
+    predicted: dict[str, tuple[Predicted, ...]] = {}
+    parts: tuple[Part, ...] = ()
+    result: str = ""
 
     def model_for(self, role: str) -> str:
         own = self.rules_for(role).model or self.models.get(role)

@@ -12,6 +12,7 @@ from pygit2.enums import RepositoryOpenFlag
 
 from fanfold.adapters.git import trees
 from fanfold.adapters.git.diff import diff_trees
+from fanfold.adapters.git.history import changed_paths
 from fanfold.adapters.git.status import Head, read_head
 from fanfold.adapters.git.uncommitted import snapshot_uncommitted
 from fanfold.errors import InvalidRepository
@@ -104,6 +105,10 @@ class GitRepository:
     def time_of(self, commit: str) -> datetime:
         """When a commit was committed, in UTC."""
         return datetime.fromtimestamp(self._named(commit).peel(pygit2.Commit).commit_time, UTC)
+
+    def changed_paths(self, commit: str) -> list[frozenset[str]]:
+        """Of the last commits up to `commit`, the paths that each one changed."""
+        return changed_paths(self.root, commit)
 
     def author(self) -> tuple[str, str]:
         """Name and address of the user as git knows them; fanfold's own where it knows none."""
