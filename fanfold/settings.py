@@ -103,6 +103,21 @@ class ContextRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deny: tuple[str, ...] = ()
 
 
+class Cloud(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The deployment that carries out runs with `--engine aws`.
+
+    The names of its stacks begin with `stack`. `project` is what the repository is called there,
+    else its name at `origin`; an empty `region` or `profile` is the AWS packages' to find. A lost
+    connection is tried again for `patience_s` seconds.
+    """
+
+    stack: str = ""
+    region: str = ""
+    profile: str = ""
+    project: str = ""
+    patience_s: float = 300.0
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be configured."""
 
@@ -113,6 +128,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     network: Network = Network()
     context: ContextRules = ContextRules()
     roles: dict[str, RoleRules] = {}
+    cloud: Cloud = Cloud()
 
     @property
     def cap(self) -> int | None:
@@ -151,6 +167,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     session_role: str = ""
     session_role: str = ""
     check_function: str = ""
+    answer_function: str = ""
+    version: str = ""
     role: str = ""
     run_slots: int = 4
 
@@ -158,6 +176,11 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         """The environment that `deployment` reads back."""
         fields = msgspec.structs.asdict(self)
         return {_key(Deployment, name): str(value) for name, value in fields.items()}
+
+    def outputs(self) -> dict[str, str]:
+        """The outputs of its stack that `deployment_of` reads back; what is empty has none."""
+        fields = msgspec.structs.asdict(self)
+        return {_output(name): str(value) for name, value in fields.items() if value != ""}
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
@@ -257,6 +280,20 @@ def worker(environ: Mapping[str, str] | None = None) -> Worker:
     return _told(Worker, environ)
 
 
+def deployment_of(outputs: Mapping[str, str]) -> Deployment:
+    """The deployment that the outputs of its stack tell. Raises `InvalidSettings`."""
+    kinds = get_type_hints(Deployment)
+    given = {n: _value(outputs[_output(n)], k) for n, k in kinds.items() if _output(n) in outputs}
+    return _convert(given, Deployment, "the outputs of the deployment")
+
+
+def own_version() -> str:
+    """The version of this fanfold."""
+    from importlib.metadata import version
+
+    return version("fanfold")
+
+
 def wants_no_colour() -> bool:
     """Whether `NO_COLOR` is set, to whatever but nothing (no-color.org)."""
     return bool(environment().get("NO_COLOR"))
@@ -284,6 +321,10 @@ def _key(kind: type[msgspec.Struct], name: str) -> str:
     return f"{PREFIX}{kind.__name__}_{name}".upper()
 
 
+def _output(name: str) -> str:
+    return "Deployment" + "".join(word.title() for word in name.split("_"))
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
@@ -305,6 +346,7 @@ def _sections() -> dict[str, type[msgspec.Struct]]:
         "model": Model,
         "network": Network,
         "context": ContextRules,
+        "cloud": Cloud,
     }
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 RUNS, SNAPSHOTS, REQUESTS, DEPENDENCIES = "runs/", "snapshots/", "requests/", "deps/"
 QUEUE, WAITING = "queue/", "waiting/"
+PAYLOADS = "events/"
+"""What was too large for an item of a run's stream."""
 ATTEMPTS = "runs/*/attempts/"
 SUPERVISED = (RUNS, REQUESTS, QUEUE, WAITING)
 
@@ -75,12 +77,12 @@ def work(access: Access, *, granted: bool) -> Sequence[iam.PolicyStatement]:
 def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
     fold = [access.read_events(), access.append_events(), access.list_artifacts()]
     step = [
-        *(*fold, access.read_artifacts(RUNS, SNAPSHOTS, DEPENDENCIES)),
-        access.write_artifacts(RUNS, SNAPSHOTS),
+        *(*fold, access.read_artifacts(RUNS, SNAPSHOTS, DEPENDENCIES, PAYLOADS)),
+        access.write_artifacts(RUNS, SNAPSHOTS, PAYLOADS),
     ]
     supervise = [
-        *(*fold, access.read_artifacts(*SUPERVISED, SNAPSHOTS, DEPENDENCIES)),
-        access.write_artifacts(*SUPERVISED),
+        *(*fold, access.read_artifacts(*SUPERVISED, SNAPSHOTS, DEPENDENCIES, PAYLOADS)),
+        access.write_artifacts(*SUPERVISED, PAYLOADS),
         *(access.delete_artifacts(QUEUE, WAITING), access.coordinate()),
         *(access.start_runs(), access.look_at_runs(), access.answer_runs()),
     ]
@@ -98,7 +100,7 @@ def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
         "promote": supervise,
         "project": [
             *(access.read_events(), access.follow_events(), access.project_events()),
-            *(access.list_artifacts(), access.read_artifacts(RUNS)),
+            *(access.list_artifacts(), access.read_artifacts(RUNS, PAYLOADS)),
         ],
         "reap": supervise,
     }

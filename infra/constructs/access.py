@@ -27,6 +27,7 @@ class Access:
         self.state_machine_arn = f"arn:aws:states:{here}:stateMachine:{machine}"
         self._executions = f"arn:aws:states:{here}:execution:{machine}:*"
         self._function_prefix = f"arn:aws:lambda:{here}:function:"
+        self._stack_prefix = f"arn:aws:cloudformation:{here}:stack/"
         self._table_prefix = f"arn:aws:dynamodb:{here}:table/"
         bucket = settings.name("artifacts")
         self._bucket_arn = f"arn:aws:s3:::{bucket}-{Aws.ACCOUNT_ID}-{Aws.REGION}"
@@ -48,6 +49,14 @@ class Access:
         actions = ["GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"]
         table = self._table_arn("coordination")
         return _allow("Coordinate", [f"dynamodb:{action}" for action in actions], table)
+
+    def read_projections(self) -> iam.PolicyStatement:
+        actions = ["dynamodb:GetItem", "dynamodb:Query"]
+        return _allow("ReadProjections", actions, self._table_arn("projections"))
+
+    def describe_stack(self, name: str) -> iam.PolicyStatement:
+        stack = f"{self._stack_prefix}{self._settings.name(name)}/*"
+        return _allow("DescribeStack", ["cloudformation:DescribeStacks"], stack)
 
     def project_events(self) -> iam.PolicyStatement:
         actions = ["GetItem", "Query", "PutItem", "UpdateItem"]

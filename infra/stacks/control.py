@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Duration, Fn, Stack
+from aws_cdk import CfnOutput, Duration, Fn, Stack
 
-from fanfold.settings import Deployment
+from fanfold.settings import Deployment, own_version
 from infra import functions
 from infra.bundle import CONTROL_UNUSED, UNUSED
 from infra.constructs.access import Access
@@ -15,6 +15,7 @@ from infra.constructs.boundary import Boundaries
 from infra.constructs.python_function import PythonFunction, Workplace
 from infra.constructs.supervisor import Supervisor, functions_of, placeholder_of
 from infra.constructs.triggers import Triggers
+from infra.constructs.user_access import UserAccess
 from infra.constructs.worker_fleet import WorkerFleet
 from infra.settings import Profile
 
@@ -59,6 +60,9 @@ class ControlStack(Stack):
         self.triggers = Triggers(
             self, "Triggers", settings=settings, functions=self.functions, data=data
         )
+        self.users = UserAccess(self, "UserAccess", settings=settings, access=self._access)
+        for name, value in self._deployment().outputs().items():
+            CfnOutput(self, name, value=value)
 
     @property
     def _granted(self) -> bool:
@@ -74,6 +78,8 @@ class ControlStack(Stack):
             event_bus=self._data.intake.bus.event_bus_name,
             state_machine=self._access.state_machine_arn,
             grant_function=self._access.live_arn("grant") if self._granted else "",
+            answer_function=self._access.live_arn("answer"),
+            version=own_version(),
             role=role,
             run_slots=self._settings.run_slots,
         )

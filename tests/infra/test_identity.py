@@ -174,3 +174,16 @@ def test_the_key_is_used_through_the_stores_alone(control_template: Template) ->
             if "kms:Decrypt" in as_list(statement["Action"]):
                 services = statement["Condition"]["StringEquals"]["kms:ViaService"]
                 assert {plain(s).split(".")[0] for s in services} == {"dynamodb", "s3"}, role
+
+
+def test_who_folds_runs_reaches_what_is_too_large_for_an_item(control_template: Template) -> None:
+    for role, statements in statements_by_role(control_template).items():
+        if role.removeprefix("fanfold-dev-") not in GOLDEN:
+            continue
+        reach = {
+            action: {r for s in statements if action in as_list(s["Action"]) for r in resources(s)}
+            for action in ("s3:GetObject", "s3:PutObject")
+        }
+        assert any(r.endswith("/events/*") for r in reach["s3:GetObject"]), role
+        appends = any(s.get("Sid") == "AppendEvents" for s in statements)
+        assert any(r.endswith("/events/*") for r in reach["s3:PutObject"]) == appends, role

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fanfold.errors import InvalidSettings
-from fanfold.settings import Deployment, deployment, worker
+from fanfold.settings import Deployment, deployment, deployment_of, worker
 
 HERE = Deployment(
     events_table="events",
@@ -51,3 +51,14 @@ def test_a_container_is_told_its_attempt_and_keeps_the_token_to_itself() -> None
 def test_everything_that_a_container_lacks_is_said_at_once() -> None:
     with pytest.raises(InvalidSettings, match=r"FANFOLD_WORKER_ATTEMPT, FANFOLD_WORKER_TASK_TOKEN"):
         worker({"FANFOLD_WORKER_RUN_ID": "r1", "FANFOLD_WORKER_TASK_TOKEN": ""})
+
+
+def test_the_command_line_reads_the_deployment_from_its_outputs() -> None:
+    assert HERE.outputs()["DeploymentRunSlots"] == "7"
+    assert "DeploymentRole" not in HERE.outputs()
+    assert deployment_of({**HERE.outputs(), "Else": "what the stack says besides"}) == HERE
+
+
+def test_outputs_that_tell_of_no_deployment_are_refused() -> None:
+    with pytest.raises(InvalidSettings, match="events_table"):
+        deployment_of({"Else": "a stack of somebody else"})
