@@ -94,7 +94,10 @@ def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
         "ask": [*supervise, access.announce()],
         "write_back": step,
         "finish": [*step, access.announce()],
-        "grant": [access.read_events(), access.coordinate()],
+        "grant": [
+            *(access.read_events(), access.list_artifacts(), access.read_artifacts(RUNS)),
+            access.hold_leases("claim"),
+        ],
         "answer": supervise,
         "start": supervise,
         "promote": supervise,

@@ -30,12 +30,15 @@ class Access:
         self._stack_prefix = f"arn:aws:cloudformation:{here}:stack/"
         self._table_prefix = f"arn:aws:dynamodb:{here}:table/"
         bucket = settings.name("artifacts")
-        self._bucket_arn = f"arn:aws:s3:::{bucket}-{Aws.ACCOUNT_ID}-{Aws.REGION}"
+        self.bucket_arn = f"arn:aws:s3:::{bucket}-{Aws.ACCOUNT_ID}-{Aws.REGION}"
         self.events_arn = self._table_arn("events")
 
     def live_arn(self, name: str) -> str:
         """The alias that every deploy moves on, known before the function is."""
         return f"{self._function_prefix}{self._settings.name(name)}:live"
+
+    def role_arn(self, name: str) -> str:
+        return f"arn:aws:iam::{Aws.ACCOUNT_ID}:role/{self._settings.name(name)}"
 
     def read_events(self) -> iam.PolicyStatement:
         actions = ["dynamodb:GetItem", "dynamodb:Query"]
@@ -79,7 +82,7 @@ class Access:
 
     def list_artifacts(self) -> iam.PolicyStatement:
         """Without it a missing object reads as a forbidden one."""
-        return _allow("ListArtifacts", ["s3:ListBucket"], self._bucket_arn)
+        return _allow("ListArtifacts", ["s3:ListBucket"], self.bucket_arn)
 
     def use_key(self) -> iam.PolicyStatement:
         return _allow(
@@ -118,12 +121,11 @@ class Access:
             conditions=_leading("run/*/attempt/*"),
         )
 
-    def hold_leases(self) -> iam.PolicyStatement:
-        """Leases alone: slots are kept under another key."""
+    def hold_leases(self, *kinds: str) -> iam.PolicyStatement:
+        """Leases and what else is of these `kinds`: slots are kept under another key."""
         actions = [f"dynamodb:{action}" for action in ("GetItem", "PutItem", "UpdateItem")]
-        return _allow(
-            "HoldLeases", actions, self._table_arn("coordination"), conditions=_leading("lease")
-        )
+        table = self._table_arn("coordination")
+        return _allow("HoldLeases", actions, table, conditions=_leading("lease", *kinds))
 
     def invoke(self, name: str) -> iam.PolicyStatement:
         return _allow(f"Invoke{name.title()}", ["lambda:InvokeFunction"], self.live_arn(name))
@@ -132,7 +134,7 @@ class Access:
         return _allow("CallModel", CALLS, *model_arns(self._settings))
 
     def objects_arn(self, pattern: str) -> str:
-        return f"{self._bucket_arn}/{pattern}"
+        return f"{self.bucket_arn}/{pattern}"
 
     def _objects(self, prefixes: tuple[str, ...]) -> list[str]:
         return [self.objects_arn(f"{prefix}*") for prefix in prefixes]
@@ -149,9 +151,9 @@ def _allow(
     )
 
 
-def _leading(pattern: str) -> dict[str, object]:
+def _leading(*patterns: str) -> dict[str, object]:
     """`ForAllValues` alone would also hold for a request that names no key."""
     return {
-        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [pattern]},
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(patterns)},
         "Null": {"dynamodb:LeadingKeys": "false"},
     }

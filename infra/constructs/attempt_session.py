@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from infra.constructs.access import Access
     from infra.settings import CloudSettings
 
-RUN, ATTEMPT = "${aws:PrincipalTag/run}", "${aws:PrincipalTag/attempt}"
-TAGS = ("run", "attempt")
+ROLE = "attempt-session"
+TAGS = ("run", "attempt", "base")
+RUN, ATTEMPT, BASE = (f"${{aws:PrincipalTag/{tag}}}" for tag in TAGS)
 
 
 class AttemptSession(Construct):
     """A role that only `grant` may assume, and whose session tags say how far it reaches.
 
     It puts objects below its attempt's prefix and events into its attempt's stream; beyond that it
-    reads its run, and trees, which are named by what they hold.
+    reads its run, the snapshot of its base, and prepared dependencies, which are named by what they
+    hold.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class AttemptSession(Construct):
         self.role = iam.Role(
             self,
             "Role",
-            role_name=settings.name("attempt-session"),
+            role_name=settings.name(ROLE),
             assumed_by=cast("iam.IPrincipal", trusted),
             max_session_duration=Duration.hours(1),
             permissions_boundary=boundary,
@@ -54,7 +56,7 @@ class AttemptSession(Construct):
         for statement in statements:
             self.role.add_to_policy(statement)
         acknowledge_wildcards(
-            self, statements, "The prefixes of one attempt, one run, and trees by content."
+            self, statements, "The prefixes of one attempt, one run, its base, and dependencies."
         )
 
     def assume_statement(self) -> iam.PolicyStatement:
@@ -68,7 +70,7 @@ class AttemptSession(Construct):
         events = access.events_arn
         own = f"runs/{RUN}/attempts/{ATTEMPT}/*"
         streams = [f"run/{RUN}", f"run/{RUN}/attempt/{ATTEMPT}"]
-        readable = (f"runs/{RUN}/*", "snapshots/*", "deps/*")
+        readable = (f"runs/{RUN}/*", f"snapshots/{BASE}.*", "deps/*")
         return [
             iam.PolicyStatement(
                 sid="PutOwnArtifacts",
@@ -79,6 +81,12 @@ class AttemptSession(Construct):
                 sid="ReadOwnRun",
                 actions=["s3:GetObject"],
                 resources=[access.objects_arn(key) for key in readable],
+            ),
+            iam.PolicyStatement(
+                sid="ListOwnRun",
+                actions=["s3:ListBucket"],
+                resources=[access.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": list(readable)}},
             ),
             iam.PolicyStatement(
                 sid="AppendToOwnStream",

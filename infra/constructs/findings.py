@@ -36,5 +36,7 @@ def acknowledge_wildcards(
 
 
 def _plain(resource: str) -> str:
+    """As the rules spell it: tokens and policy variables alike."""
     region = resource.replace(Aws.REGION, "<AWS::Region>")
-    return region.replace(Aws.ACCOUNT_ID, "<AWS::AccountId>")
+    account = region.replace(Aws.ACCOUNT_ID, "<AWS::AccountId>")
+    return account.replace("${", "<").replace("}", ">")

@@ -10,7 +10,7 @@ from fanfold.settings import Deployment, own_version
 from infra import functions
 from infra.bundle import CONTROL_UNUSED, UNUSED
 from infra.constructs.access import Access
-from infra.constructs.attempt_session import AttemptSession
+from infra.constructs.attempt_session import ROLE, AttemptSession
 from infra.constructs.boundary import Boundaries
 from infra.constructs.python_function import PythonFunction, Workplace
 from infra.constructs.supervisor import Supervisor, functions_of, placeholder_of
@@ -78,6 +78,7 @@ class ControlStack(Stack):
             event_bus=self._data.intake.bus.event_bus_name,
             state_machine=self._access.state_machine_arn,
             grant_function=self._access.live_arn("grant") if self._granted else "",
+            session_role=self._access.role_arn(ROLE) if self._granted else "",
             answer_function=self._access.live_arn("answer"),
             version=own_version(),
             role=role,
