@@ -19,8 +19,10 @@ from fanfold.adapters.aws.projections import Projections
 from fanfold.adapters.aws.sessions import AttemptSessions
 from fanfold.adapters.aws.slots import Slots
 from fanfold.adapters.aws.table import Table
+from fanfold.adapters.aws.task_token import TaskToken
 from fanfold.adapters.local.clock import SystemClock
-from fanfold.settings import Settings, credentials, deployment
+from fanfold.errors import SandboxUnavailable
+from fanfold.settings import Settings, credentials, deployment, environment, worker
 from fanfold.steps.decide import lease_of, owner_of
 from fanfold.steps.journal import Journal
 from fanfold.steps.request import load_request
@@ -30,9 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanfold.adapters.aws.granted import Invoker
-    from fanfold.ports import Clock, Grants, Lease, Model, Prices, Sandbox, Sessions
+    from fanfold.ports import Callback, Clock, Grants, Lease, Model, Prices, Sandbox, Sessions
     from fanfold.run.attempt import Context, Usage
-    from fanfold.settings import Deployment
+    from fanfold.settings import Deployment, Worker
 
 
 class Claim(NamedTuple):
@@ -64,6 +66,45 @@ class Cloud:
 def deployed() -> Cloud:
     """As the environment of this function says. Raises `InvalidSettings`."""
     return aws(deployment(), Clients(), Path(tempfile.gettempdir()) / "fanfold")
+
+
+@dataclass(frozen=True)
+class Post:
+    """A container's own: what it was told, who waits for it, and what it works with."""
+
+    worker: Worker
+    claim: Claim
+    callback: Callback
+    cloud: Cloud
+
+
+def post() -> Post:
+    """As the environment of this container says.
+
+    Raises `InvalidSettings`, or `SandboxUnavailable` where commands cannot be another user's.
+    """
+    from fanfold.bootstrap import holder
+
+    told, here, clients = worker(), deployment(), Clients()
+    folder = Path(tempfile.gettempdir()) / "fanfold"
+    return Post(
+        told,
+        Claim(told.run_id, told.attempt, told.key, holder()),
+        TaskToken(clients.state_machines, told.task_token),
+        aws(here, clients, folder, sandbox=_second_user(folder)),
+    )
+
+
+def _second_user(folder: Path) -> Sandbox:
+    from fanfold.adapters.local.sandbox import harden_process
+    from fanfold.adapters.local.sandbox_uid import SecondUser
+
+    harden_process()
+    sandbox = SecondUser(environment(), folder, online=True)
+    problem = sandbox.available()
+    if problem:
+        raise SandboxUnavailable(problem)
+    return sandbox
 
 
 def aws(

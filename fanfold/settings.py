@@ -186,13 +186,14 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
     """What the state machine tells a container: its attempt, the key to it, and who waits for it.
 
-    `heartbeat_s` is how often it lets itself be heard.
+    It is waited for `timeout_s`, and lets itself be heard every `heartbeat_s`.
     """
 
     run_id: str
     attempt: str
     task_token: str
     key: str = ""
+    timeout_s: float = 4200.0
     heartbeat_s: float = 60.0
 
     def __repr__(self) -> str:

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 
 from fanfold.bootstrap_aws import post
 from fanfold.errors import FanfoldError
-from fanfold.steps.serve import INTERRUPTED, LATE, Pulse, serve
+from fanfold.steps.serve import INTERRUPTED, LATE, Entered, Pulse, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanfold.bootstrap_aws import Post
 
-STARTING_S = 300.0
-EARLY_S, FINAL_S = 240.0, 480.0
-"""How long after its own minutes a container that should have ended saves its work, and is gone."""
+SAVING_S, LAST_S = 240.0, 30.0
+"""How long before nobody waits any more it saves what it has, and is gone whatever hangs."""
 
 KILLED, TERMINATED = 137, 143
 
@@ -48,34 +47,22 @@ def main() -> int:
 
 
 def _work(mine: Post, pulse: Pulse) -> int:
-    worker = mine.worker
-    starting = _end_after(STARTING_S)
-    journal = mine.cloud.supervision.journal(worker.run_id)
-    minutes = journal.refresh().limits.minutes
-    starting.cancel()
-    _later(minutes * 60 + EARLY_S, lambda: pulse.stop(LATE))
-    _end_after(minutes * 60 + FINAL_S)
-    serve(
-        journal,
-        worker.attempt,
-        lambda: mine.cloud.wiring(worker.run_id),
-        mine.holder,
-        pulse,
-        mine.callback,
-    )
+    _later(mine.worker.timeout_s - SAVING_S, lambda: pulse.stop(LATE))
+    _later(mine.worker.timeout_s - LAST_S, lambda: os._exit(KILLED))
+
+    def enter() -> Entered:
+        cloud = mine.cloud.claimed(mine.claim)
+        run_id = mine.claim.run_id
+        return Entered(cloud.supervision.journal(run_id), cloud.wiring(run_id))
+
+    serve(mine.claim.attempt, enter, mine.claim.holder, pulse, mine.callback)
     return TERMINATED if pulse.stopping() else 0
 
 
-def _end_after(seconds: float) -> threading.Timer:
-    """Whatever hangs then, hangs no longer."""
-    return _later(seconds, lambda: os._exit(KILLED))
-
-
-def _later(seconds: float, action: Callable[[], None]) -> threading.Timer:
-    timer = threading.Timer(seconds, action)
+def _later(seconds: float, action: Callable[[], None]) -> None:
+    timer = threading.Timer(max(seconds, 0.0), action)
     timer.daemon = True
     timer.start()
-    return timer
 
 
 def _refuse(error: FanfoldError) -> int:

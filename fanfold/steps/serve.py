@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from fanfold.errors import CloudUnavailable, LeaseHeld
+from fanfold.errors import AttemptOver, CloudUnavailable, LeaseHeld
 from fanfold.run.attempt import Exit
 from fanfold.steps.invoke import invoke
 
@@ -79,35 +79,44 @@ class Pulse:
         return silent
 
 
+class Entered(NamedTuple):
+    """The run's log and the ports, with the rights of the attempt."""
+
+    journal: Journal
+    wiring: Wiring
+
+
 def serve(
-    journal: Journal,
-    name: str,
-    wiring: Callable[[], Wiring],
+    attempt: str,
+    enter: Callable[[], Entered],
     holder: str,
     pulse: Pulse,
     callback: Callback,
 ) -> AttemptFinished | None:
-    """Run the attempt `name` to its end, and say so; gives how it ended, None when it did not here.
+    """Run the attempt to its end, and say so; gives how it ended, None when it did not here.
 
-    What another container is at is waited for, and never begun twice. A stop leaves the patch so
-    far. What this raises is for the caller to tell.
+    What another container is at (`enter` or the attempt's own lease says `LeaseHeld`) is waited
+    for, and never begun twice. A stop leaves the patch so far. What this raises is for the caller
+    to tell.
     """
     with pulse.beating():
-        ended = None if pulse.stopping() else _until_over(journal, name, wiring, holder, pulse)
+        ended = None if pulse.stopping() else _until_over(attempt, enter, holder, pulse)
     if pulse.error and (ended is None or ended.outcome is Exit.INTERRUPTED):
-        callback.fail(pulse.error, f"attempt {name} of run {journal.run_id} left what it had")
+        callback.fail(pulse.error, f"attempt {attempt} left what it had")
     elif not pulse.forgotten:
         callback.succeed()
     return ended
 
 
 def _until_over(
-    journal: Journal, name: str, wiring: Callable[[], Wiring], holder: str, pulse: Pulse
+    attempt: str, enter: Callable[[], Entered], holder: str, pulse: Pulse
 ) -> AttemptFinished | None:
-    ports = wiring()
     while True:
         try:
-            return invoke(journal, name, ports, holder, pulse.stopping)
+            journal, wiring = enter()
+            return invoke(journal, attempt, wiring, holder, pulse.stopping)
+        except AttemptOver:
+            return None
         except LeaseHeld:
             if pulse.wait(LOOK_S):
                 return None

@@ -94,9 +94,10 @@ class Ward:
             assert time.monotonic() < latest, [p.poll() for p in self.started]
             time.sleep(0.05)
 
-    def working(self) -> bool:
-        """Whether the attempt has written its file, and waits for the model."""
-        return self.attempt().tool_calls == self.attempt().steps == 1
+    def working(self, answers: int = 1) -> bool:
+        """Whether the attempt has written its file, and goes on after so many answers."""
+        fold = self.attempt()
+        return fold.tool_calls == 1 and fold.steps == answers
 
     def artifact(self, name: str) -> str:
         key = attempt_file(RUN, ATTEMPT, self.attempt().epoch, name)
@@ -209,10 +210,10 @@ def test_a_whole_attempt(ward: Ward) -> None:
     assert ward.waiting.outcomes() == [("success", "")] * 2
 
 
-@pytest.mark.parametrize("script", [SLOW])
-def test_a_container_that_must_end_leaves_what_it_has(ward: Ward) -> None:
+@pytest.mark.parametrize(("script", "answers"), [(SLOW, 1)], ids=["at the model"])
+def test_a_container_that_must_end_leaves_what_it_has(ward: Ward, answers: int) -> None:
     process = ward.begin()
-    ward.until(ward.working)
+    ward.until(lambda: ward.working(answers))
     told_at = time.monotonic()
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE_S) == 143, process.communicate()[1]
@@ -251,6 +252,14 @@ def test_a_container_that_nobody_waits_for_any_more_stops(ward: Ward) -> None:
     assert process.wait(PATIENCE_S) == 143, process.communicate()[1]
     assert ward.attempt().ended is Exit.INTERRUPTED
     assert ward.waiting.outcomes() == []
+
+
+@pytest.mark.parametrize("script", [SLOW])
+def test_a_container_saves_its_work_before_it_is_given_up(ward: Ward) -> None:
+    process = ward.begin(FANFOLD_WORKER_TIMEOUT_S="244")
+    assert process.wait(PATIENCE_S) == 143, process.communicate()[1]
+    assert ward.attempt().ended is Exit.INTERRUPTED
+    assert ward.waiting.outcomes() == [("failure", "Worker.TimedOut")]
 
 
 def test_nothing_is_begun_that_nobody_waits_for(ward: Ward) -> None:
