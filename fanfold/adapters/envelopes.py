@@ -25,6 +25,7 @@ UPCASTS: dict[tuple[str, int], Upcast] = {}
 """`(event_type, schema)` → a function from the data of that schema to the data of the next."""
 
 _ATTEMPT = re.compile(r"run/([^/]+)/attempt/([^/]+)")
+_RUN = re.compile(r"run/([^/]+)")
 _encode = msgspec.json.Encoder().encode
 _decode_data = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -40,6 +41,12 @@ def attempt_folder(stream: str) -> str | None:
     """The artifact folder of an attempt's stream; None for every other stream."""
     match = _ATTEMPT.fullmatch(stream)
     return f"runs/{match[1]}/attempts/{match[2]}" if match else None
+
+
+def run_folder(stream: str) -> str | None:
+    """The artifact folder of a run's or an attempt's stream; None for every other stream."""
+    match = _RUN.fullmatch(stream)
+    return f"runs/{match[1]}" if match else attempt_folder(stream)
 
 
 def check_stream(stream: str) -> None:
@@ -62,10 +69,12 @@ def seal(
     actor: str,
     now: datetime,
     artifacts: ArtifactStore,
+    folder_of: Callable[[str], str | None] = attempt_folder,
 ) -> Iterator[Sealed]:
     """Envelopes for `events`, with the versions that follow `after`.
 
-    Large payloads go to `artifacts` as the iteration reaches them.
+    Large payloads go to `artifacts` as the iteration reaches them, into the stream's folder, or
+    beside the log where it has none.
     """
     from uuid6 import uuid7
 
@@ -85,7 +94,7 @@ def seal(
         if len(encoded) <= PAYLOAD_LIMIT:
             yield Sealed(envelope, envelope)
         else:
-            reference = store_payload(stream, encoded, artifacts)
+            reference = store_payload(folder_of(stream), encoded, artifacts)
             yield Sealed(envelope, msgspec.structs.replace(envelope, data=reference))
 
 
@@ -113,9 +122,8 @@ def unseal(stored: Envelope, artifacts: ArtifactStore) -> Envelope:
     return msgspec.structs.replace(stored, data=data, schema=max(stored.schema, current))
 
 
-def store_payload(stream: str, encoded: bytes, artifacts: ArtifactStore) -> dict[str, str]:
-    """Put what is too large for the log of `stream` beside it; gives the reference to store."""
-    folder = attempt_folder(stream)
+def store_payload(folder: str | None, encoded: bytes, artifacts: ArtifactStore) -> dict[str, str]:
+    """Put what is too large for a log into `folder`; gives the reference to store."""
     name = f"events/{hashlib.sha256(encoded).hexdigest()}.json"
     key = f"{folder}/{name}" if folder else name
     return {"$artifact": key, "sha256": artifacts.put(key, encoded)}

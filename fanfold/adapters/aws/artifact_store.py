@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 
 READS = 3
 _BATCH = 1000
+_DENIED = frozenset({"403", "AccessDenied"})
 
 
 class S3ArtifactStore:
     """ports.ArtifactStore with the artifact's key as the object's.
 
     S3 replaces objects whole and checks what arrives against the SHA-256 that is sent with it.
+    Who may list a part of the bucket alone is denied what is not there, and told so by listing it.
     """
 
     def __init__(self, client: S3Client, bucket: str) -> None:
@@ -64,6 +66,8 @@ class S3ArtifactStore:
         except FAILURES as error:
             if code_of(error) == "404":
                 return False
+            if code_of(error) in _DENIED:
+                return self._is_listed(key)
             raise explained(f"look for artifact {key!r}", error) from error
         return True
 
@@ -90,11 +94,17 @@ class S3ArtifactStore:
             try:
                 return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
             except FAILURES as error:
-                if code_of(error) == "NoSuchKey":
+                denied = code_of(error) in _DENIED
+                if code_of(error) == "NoSuchKey" or (denied and not self._is_listed(key)):
                     raise ArtifactMissing(f"no artifact {key!r} in {self._bucket!r}") from None
                 if not (isinstance(error, BROKEN_OFF) and reads_left):
                     raise explained(f"read artifact {key!r}", error) from error
         raise AssertionError
+
+    def _is_listed(self, key: str) -> bool:
+        with translated(f"look for artifact {key!r}"):
+            found = self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
+        return [each.get("Key") for each in found.get("Contents", ())] == [key]
 
     def _keys(self, prefix: str) -> Iterator[str]:
         with translated(f"list artifacts below {prefix!r}"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from fanfold.adapters.aws.table import ConditionFailed, Table, number, text
-from fanfold.adapters.envelopes import check_stream, seal, store_payload, unseal
+from fanfold.adapters.envelopes import check_stream, run_folder, seal, store_payload, unseal
 from fanfold.errors import CloudError, FanfoldError, StreamConflict
 from fanfold.run.events import Envelope, EventData
 
@@ -88,6 +88,7 @@ class DynamoEventStore:
                 actor=actor,
                 now=max(self._clock.now(), head.timestamp),
                 artifacts=self._artifacts,
+                folder_of=run_folder,
             )
         )
         if sealed:
@@ -145,7 +146,7 @@ class DynamoEventStore:
     def _item(self, stream: str, expected: int, sealed: Sequence[Sealed]) -> Item:
         encoded = _encode([s.stored for s in sealed])
         if len(encoded) > ITEM_LIMIT:
-            encoded = _encode(store_payload(stream, encoded, self._artifacts))
+            encoded = _encode(store_payload(run_folder(stream), encoded, self._artifacts))
         first, last = sealed[0].stored, sealed[-1].stored
         item = {
             "stream": text(stream),

@@ -10,7 +10,7 @@ import pytest
 
 from fanfold.adapters.aws.artifact_store import READS, S3ArtifactStore
 from fanfold.adapters.aws.clients import ATTEMPTS
-from fanfold.errors import CloudError, CloudUnavailable, FanfoldError
+from fanfold.errors import ArtifactMissing, CloudError, CloudUnavailable, FanfoldError
 from tests.kit.account import BUCKET
 from tests.kit.faults import faults
 
@@ -65,8 +65,11 @@ def test_a_refusal_says_what_it_was_for(store: S3ArtifactStore, operation: str) 
         "HeadObject": lambda: store.exists(KEY),
         "ListObjectsV2": lambda: store.list(""),
     }
+    store.put(KEY, b"plan")
     with faults() as injected:
         injected.refuse(operation, "AccessDenied", 1, status=403)
+        if operation == "HeadObject":
+            injected.refuse("ListObjectsV2", "AccessDenied", 1, status=403)
         with pytest.raises(CloudError, match=r"^cannot [a-z ]+ '?[^\n]*$") as refused:
             actions[operation]()
     assert not isinstance(refused.value, CloudUnavailable)
@@ -101,3 +104,26 @@ def test_an_object_that_s3_will_not_delete_is_an_error(
     monkeypatch.setattr(clients.s3, "delete_objects", refuse)
     with pytest.raises(CloudError, match=r"plan\.md'.*no"):
         store.delete("runs")
+
+
+def test_what_is_denied_is_missing_if_it_is_not_listed(clients: Clients) -> None:
+    store = S3ArtifactStore(clients.s3, BUCKET)
+    store.put("runs/r1/report.json", b"{}")
+    with faults() as injected:
+        for operation in ("GetObject", "HeadObject"):
+            injected.refuse(operation, "AccessDenied", times=2, status=403)
+        with pytest.raises(ArtifactMissing):
+            store.get("runs/r1/report")
+        assert not store.exists("runs/r1/report")
+        assert store.exists("runs/r1/report.json")
+        with pytest.raises(CloudError, match="AccessDenied"):
+            store.get("runs/r1/report.json")
+
+
+def test_what_may_not_even_be_listed_is_an_error(clients: Clients) -> None:
+    store = S3ArtifactStore(clients.s3, BUCKET)
+    with faults() as injected:
+        injected.refuse("HeadObject", "AccessDenied", status=403)
+        injected.refuse("ListObjectsV2", "AccessDenied", status=403)
+        with pytest.raises(CloudError, match="look for artifact"):
+            store.exists("runs/r2/report.json")

@@ -45,7 +45,8 @@ def test_an_append_too_large_for_an_item_is_one_all_the_same(clients: Clients) -
     assert item_count(clients) == 1
     assert opened(clients).read(RUN) == appended
     assert opened(clients).read(RUN, 30) == appended[30:]
-    (key,) = artifacts.list("events")
+    (key,) = artifacts.list("runs/r1/events")
+    assert artifacts.list("") == [key]
     artifacts.put(key, b"[]")
     with pytest.raises(ArtifactCorrupt):
         opened(clients).read(RUN)
