@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import threading
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,7 @@ def local(
     from fanfold.adapters.local.checks import TreeChecks
 
     workspaces = workspaces_of(project.repository, project.settings, sandbox=sandbox)
+    stop = threading.Event()
     return Wiring(
         events=events or project.events,
         artifacts=project.artifacts,
@@ -108,11 +110,12 @@ def local(
         clock=project.clock,
         repository=project.repository,
         workspaces=DeferredCheckouts(workspaces),
-        checks=TreeChecks(workspaces),
+        checks=TreeChecks(workspaces, stop.is_set),
         models=models or models_of(project.settings, credentials()),
         prices=prices or prices_of(project.settings),
         secrets=secret_scanner(),
         has_shell=True,
+        stop=stop,
     )
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from fanfold.errors import FanfoldError, LeaseHeld, RunBusy
+from fanfold.errors import FanfoldError, LeaseHeld, RunBusy, Stopped
 from fanfold.run import steps
 from fanfold.run.events import RunResumed
 from fanfold.run.state import Outcome
@@ -49,7 +49,7 @@ class LocalEngine:
         self, wiring: Wiring, holder: str, on_stop: Callable[[], None] = lambda: None
     ) -> None:
         self.wiring, self.holder, self._on_stop = wiring, holder, on_stop
-        self._stop = threading.Event()
+        self._stop = wiring.stop
 
     def drive(self, run_id: str) -> RunState:
         """Take the run as far as it goes: to its end, or to a gate that only a person opens.
@@ -96,7 +96,8 @@ class LocalEngine:
             if isinstance(step, steps.Ask) and step.waiting:
                 write_result(journal.state, Outcome.WAITING, self.wiring)
                 return journal.state
-            self._perform(journal, step)
+            with suppress(Stopped):
+                self._perform(journal, step)
             if self._stop.is_set():
                 raise Interrupted(
                     f"run {journal.run_id} was interrupted; "

@@ -86,6 +86,10 @@ class SandboxUnavailable(UserError):
     """A role needs a shell, and no sandbox can contain it here."""
 
 
+class Stopped(FanfoldError):
+    """Told to stop while a command ran; what it was for has not been done."""
+
+
 class PrepareFailed(FanfoldError):
     """A command of `[prepare]` did not end well; `exit_code` is 5, `output` what it said."""
 

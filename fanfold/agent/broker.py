@@ -12,7 +12,7 @@ from fanfold.agent.strings import encodable, map_strings
 from fanfold.agent.tools.base import Operation, Result, ToolFailure, digest
 from fanfold.errors import WorkspaceError
 from fanfold.run.attempt import ToolCall
-from fanfold.run.events import ToolCalled
+from fanfold.run.events import CommandContained, EventData, ToolCalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fanfold.ports import Clock
 
 READERS = 8
+LONGEST_SUBJECT = 300
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -31,6 +32,11 @@ class Outcome(msgspec.Struct, frozen=True):
     call: ToolCall
     result: Result
     event: ToolCalled
+    contained: tuple[CommandContained, ...] = ()
+
+    @property
+    def events(self) -> tuple[EventData, ...]:
+        return (self.event, *self.contained)
 
     def block(self) -> dict[str, Any]:
         answer = {"type": "tool_result", "tool_use_id": self.call.id, "content": self.result.text}
@@ -121,8 +127,13 @@ class Broker:
             duration_ms=round((self._clock.monotonic() - started) * 1000),
             read=tuple(map(redact, result.read)),
             written=tuple(map(redact, result.written)),
+            subject=_subject(judged, redact),
         )
-        return Outcome(judged.call, result, event)
+        contained = tuple(
+            CommandContained(incident.kind, redact(incident.subject))
+            for incident in (() if judged.reads else self._bench.take_incidents())
+        )
+        return Outcome(judged.call, result, event, contained)
 
     def _run(self, judged: _Judged) -> Result:
         try:
@@ -130,6 +141,14 @@ class Broker:
         except (ToolFailure, WorkspaceError) as failure:
             paths = tuple(path for path in judged.tool.paths(judged.arguments) if path)
             return Result(str(failure), ok=False, read=paths)
+
+
+def _subject(judged: _Judged, redact: Callable[[str], str]) -> str:
+    """What the call was about: the command, or the paths it named."""
+    if judged.tool is None or judged.arguments is None:
+        return ""
+    told = getattr(judged.arguments, "command", "") or " ".join(judged.tool.paths(judged.arguments))
+    return redact(encodable(told))[:LONGEST_SUBJECT]
 
 
 def _fingerprint(call: ToolCall) -> str:

@@ -147,7 +147,7 @@ class Loop:
         return [*(outcome.block() for outcome in outcomes), *self._watch(outcomes)]
 
     def _tell(self, outcomes: list[Outcome]) -> None:
-        self.desk.events.append(*(outcome.event for outcome in outcomes))
+        self.desk.events.append(*(event for outcome in outcomes for event in outcome.events))
 
     def _watch(self, outcomes: list[Outcome]) -> list[Block]:
         """Nudges for this turn; a stop only for a signal that the model has heard of before."""
@@ -222,6 +222,7 @@ def _bench(context: Context, role: Role, desk: Desk) -> Bench:
         check=desk.check,
         tasks=_still_to_do(context),
         redact=desk.secrets.redact,
+        stop=lambda: desk.keep_going() is not None,
     )
 
 

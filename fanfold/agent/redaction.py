@@ -8,9 +8,12 @@ import msgspec
 
 from fanfold.agent.strings import map_strings
 from fanfold.run.attempt import Context
+from fanfold.run.incidents import Incident
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from fanfold.ports import SecretScanner
 
 MARK = "«redacted:"
 _TEXTS = (
@@ -26,6 +29,11 @@ _TEXTS = (
     "candidates",
     "failed_checks",
 )
+
+
+def told_safely(incidents: Sequence[Incident], secrets: SecretScanner) -> tuple[Incident, ...]:
+    """The same incidents with what a command said of them redacted."""
+    return tuple(Incident(i.kind, secrets.redact(i.subject)) for i in incidents)
 
 
 def redacted(context: Context, redact: Callable[[str], str]) -> Context:

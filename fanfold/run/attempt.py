@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from fanfold.run.decoders import learn
+from fanfold.run.incidents import Incident
 
 
 class Purpose(StrEnum):
@@ -198,6 +199,7 @@ class CheckResult(msgspec.Struct, frozen=True):
     duration_s: float = 0.0
     flaky: bool = False
     output_tail: str = ""
+    incidents: tuple[Incident, ...] = ()
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -10,11 +10,14 @@ from fanfold.run.attempt import Exit, Usage
 from fanfold.run.events import (
     AttemptClaimed,
     AttemptEnded,
+    CommandContained,
     ModelCalled,
     ModelCallStarted,
     PatchProduced,
     ToolCalled,
 )
+
+from fanfold.run.incidents import IncidentKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +43,7 @@ class AttemptFold(msgspec.Struct, frozen=True):
     patch: PatchProduced | None = None
     choice: str | None = None
     detail: str = ""
+    denied_hosts: tuple[str, ...] = ()
 
     @property
     def claimed(self) -> bool:
@@ -98,6 +102,8 @@ def _step(ledger: _Ledger, fold: AttemptFold, data: EventData) -> AttemptFold:
             ledger.end(fold.epoch, data)
         case ToolCalled():
             return replace(fold, tool_calls=fold.tool_calls + 1)
+        case CommandContained(kind=IncidentKind.HOST, subject=host):
+            return replace(fold, denied_hosts=tuple(sorted({*fold.denied_hosts, host})))
         case PatchProduced():
             return replace(fold, patch=data)
         case AttemptEnded(outcome=outcome, detail=detail, choice=choice):

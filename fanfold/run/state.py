@@ -63,6 +63,7 @@ class Try(msgspec.Struct, frozen=True, gc=False):
     patch: str | None = None
     choice: str | None = None
     detail: str = ""
+    denied_hosts: tuple[str, ...] = ()
 
     @property
     def attempt(self) -> str:

@@ -8,8 +8,9 @@ import msgspec
 
 from fanfold.agent.attempt import run_attempt
 from fanfold.agent.desk import Desk
+from fanfold.agent.exits import Halted
 from fanfold.agent.log import AttemptLog
-from fanfold.agent.redaction import redacted
+from fanfold.agent.redaction import redacted, told_safely
 from fanfold.errors import InvalidPatch, LeaseHeld, LeaseLost, StreamConflict
 from fanfold.patch.read import read_patch
 from fanfold.run.artifacts import attempt_file
@@ -167,7 +168,7 @@ class _Attempt:
                     secrets=self.wiring.secrets,
                     keep_going=claim,
                     transcript=self.lines.append,
-                    check=self._unit_checks(workspace) if context.shell else None,
+                    check=self._unit_checks(workspace, claim) if context.shell else None,
                     escalate_after_s=escalate_after_s,
                 ),
             )
@@ -209,13 +210,19 @@ class _Attempt:
             return patch
         return self.wiring.secrets.redact(text).encode("utf-8", "surrogateescape")
 
-    def _unit_checks(self, workspace: Workspace) -> Callable[[], tuple[CheckResult, ...]] | None:
+    def _unit_checks(
+        self, workspace: Workspace, claim: Claim
+    ) -> Callable[[], tuple[CheckResult, ...]] | None:
         checks = load_request(self.wiring.artifacts, self.state.run_id).unit_checks
         if not checks:
             return None
 
         def run() -> tuple[CheckResult, ...]:
-            finished = [workspace.run(c.command, c.timeout_s) for c in checks]
+            finished = [
+                workspace.run(c.command, c.timeout_s, lambda: claim() is not None) for c in checks
+            ]
+            if any(result.stopped for result in finished):
+                raise Halted(claim() or Exit.INTERRUPTED, "stopped from outside")
             return tuple(
                 CheckResult(
                     command=check.command,
@@ -224,6 +231,7 @@ class _Attempt:
                     exit_code=result.exit_code,
                     duration_s=round(result.duration_s, 3),
                     output_tail=self.wiring.secrets.redact(result.output)[-TAIL:],
+                    incidents=told_safely(result.incidents, self.wiring.secrets),
                 )
                 for check, result in zip(checks, finished, strict=True)
             )

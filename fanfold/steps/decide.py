@@ -74,6 +74,7 @@ def outcome_of(
         patch=ended.patch.sha256 if ended.patch else None,
         choice=ended.choice,
         detail=ended.detail,
+        denied_hosts=ended.denied_hosts,
     )
 
 

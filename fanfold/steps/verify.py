@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fanfold.agent.redaction import told_safely
 from fanfold.patch.bisect import first_red
 from fanfold.run.artifacts import verify_file
 from fanfold.run.attempt import CheckResult
@@ -116,6 +117,7 @@ class Verification:
             exit_code=finished.exit_code,
             duration_s=round(finished.duration_s, 3),
             output_tail=self.wiring.secrets.redact(finished.output)[-TAIL:],
+            incidents=told_safely(finished.incidents, self.wiring.secrets),
         )
 
     def _kept(self, tree: str) -> tuple[CheckResult, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wiring:
-    """One adapter a port; `has_shell` says whether attempts may have one here."""
+    """One adapter a port; `has_shell` says whether attempts may have one here.
+
+    `stop` is set when this process must end: what runs then ends cleanly.
+    """
 
     events: EventStore
     artifacts: ArtifactStore
@@ -41,6 +45,7 @@ class Wiring:
     prices: Prices
     secrets: SecretScanner
     has_shell: bool
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanfold.bootstrap import open_project
 from tests.fakes.projects import fanfold, git
 from tests.fakes.tracks import (
     OPEN_TRACK,
@@ -21,6 +22,7 @@ from tests.fakes.tracks import (
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
 
 RUN = ("run", "--budget", "5", "--check", "true", "--no-sandbox")
@@ -71,7 +73,7 @@ def test_a_second_ctrl_c_stops_at_once(root: Path, monkeypatch: pytest.MonkeyPat
     until(lambda: (root / ".ai-workspace" / "leases").is_dir())
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    time.sleep(0.05)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=10)
@@ -122,3 +124,63 @@ def test_cancel_stops_a_run_that_another_process_drives(
     assert "cancelled" in out
     assert fanfold(root, "status", "--json").json["runs"][0]["outcome"] == "cancelled"
     assert fanfold(root, "cancel", "--json").code == 2
+
+
+SLEEPY = "echo begun >begun.txt; sleep 60; echo ended >ended.txt"
+
+
+@pytest.fixture
+def sleeping(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[subprocess.Popen[str]]:
+    """A run whose one attempt is in the middle of a command of a minute."""
+    call = {"name": "bash", "input": {"command": SLEEPY, "timeout_ms": 60_000}}
+    play(monkeypatch, tmp_path, {"task": "*", "turns": [{"calls": [call]}]})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    process = start(root, *RUN)
+    until(lambda: list((tmp_path / "cache").glob("fanfold/workspaces/*/*/tree/begun.txt")))
+    yield process
+    process.kill()
+
+
+def test_a_signal_ends_a_running_command_and_keeps_what_it_did(
+    root: Path, sleeping: subprocess.Popen[str]
+) -> None:
+    began = time.monotonic()
+    sleeping.send_signal(signal.SIGINT)
+    _, err = sleeping.communicate(timeout=10)
+    assert sleeping.returncode == 130, err
+    assert time.monotonic() - began < 5
+    patch = fanfold(root, "show", "", "1.1", "--patch").out
+    assert "begun" in patch
+    assert "ended" not in patch
+    assert contained(root) == ["stopped"] * 2
+
+
+def test_cancel_ends_a_running_command(root: Path, sleeping: subprocess.Popen[str]) -> None:
+    began = time.monotonic()
+    fanfold(root, "cancel")
+    sleeping.communicate(timeout=10)
+    assert sleeping.returncode == 4
+    assert time.monotonic() - began < 8
+    assert "begun" in fanfold(root, "show", "", "1.1", "--patch").out
+
+
+def test_a_signal_ends_a_running_check(root: Path, tmp_path: Path) -> None:
+    words = ("run", "--budget", "5", "--no-sandbox", "--check", f"touch {tmp_path}/c; sleep 60")
+    process = start(root, *words)
+    until(lambda: (tmp_path / "c").exists())
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 130, err
+    assert time.monotonic() - began < 5
+    assert fanfold(root, "status", "--json").json["runs"][0]["outcome"] == "interrupted"
+
+
+def contained(root: Path) -> list[str]:
+    """What sandboxes did to commands of attempts, by kind."""
+    events = open_project(root).events
+    attempts = [s for s in events.streams("run/") if "/attempt/" in s]
+    every = (e for s in attempts for e in events.read(s))
+    return [e.data["kind"] for e in every if e.event_type == "command_contained"]

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanfold.errors import PrepareFailed
+from fanfold.errors import PrepareFailed, Stopped
 from fanfold.ports import CommandResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fanfold.ports import Workspaces
+    from fanfold.ports import StopSignal, Workspace, Workspaces
 
 
 class TreeChecks:
     """`ports.Checks` over any workspaces with a shell."""
 
-    def __init__(self, workspaces: Workspaces) -> None:
-        self._workspaces = workspaces
+    def __init__(self, workspaces: Workspaces, stop: StopSignal | None = None) -> None:
+        self._workspaces, self._stop = workspaces, stop
 
     def run(self, tree: str, commands: Sequence[tuple[str, float]]) -> list[CommandResult]:
         """One result a command, in order; a red or late one does not keep the next from running.
 
-        All are red on a tree that cannot be prepared.
+        All are red on a tree that cannot be prepared. Raises `Stopped` when told to stop meanwhile.
         """
         if not commands:
             return []
@@ -34,6 +34,12 @@ class TreeChecks:
             )
             return [red] * len(commands)
         try:
-            return [workspace.run(command, timeout_s) for command, timeout_s in commands]
+            return [self._run(workspace, *command) for command in commands]
         finally:
             workspace.close()
+
+    def _run(self, workspace: Workspace, command: str, timeout_s: float) -> CommandResult:
+        result = workspace.run(command, timeout_s, self._stop)
+        if result.stopped:
+            raise Stopped(f"check {command!r} was stopped")
+        return result

@@ -25,8 +25,10 @@ def run(bench: Bench, arguments: BashArguments) -> Result:
     limit = bench.command_s
     if isinstance(arguments.timeout_ms, int):
         limit = min(limit, arguments.timeout_ms / 1000)
-    result = bench.workspace.run(arguments.command, limit)
-    if result.timed_out:
+    result = bench.run(arguments.command, limit)
+    if result.stopped:
+        ending = "[stopped: the attempt must end]"
+    elif result.timed_out:
         ending = f"[stopped after {limit:g} s: the time a command may take]"
     else:
         ending = f"[exit code {result.exit_code}]"

@@ -15,8 +15,9 @@ from fanfold.patch.globs import any_matches
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fanfold.ports import Workspace
+    from fanfold.ports import CommandResult, StopSignal, Workspace
     from fanfold.run.attempt import CheckResult
+    from fanfold.run.incidents import Incident
 
     Check = Callable[[], Sequence[CheckResult]]
 
@@ -50,6 +51,7 @@ class Bench:
         check: Check | None = None,
         tasks: Sequence[str] = (),
         redact: Callable[[str], str] = str,
+        stop: StopSignal | None = None,
     ) -> None:
         self.workspace, self.command_s, self.max_file_bytes = workspace, command_s, max_file_bytes
         self.redact = redact
@@ -62,7 +64,8 @@ class Bench:
         self.red_rounds = 0
         self.submit_blocked = False
         self.tasks, self.finished = tuple(tasks), dict[str, str]()
-        self._denied, self._only = tuple(denied), only
+        self._denied, self._only, self._stop = tuple(denied), only, stop
+        self._incidents: list[Incident] = []
 
     @property
     def open_tasks(self) -> list[str]:
@@ -83,6 +86,23 @@ class Bench:
         if not below:
             raise ToolFailure(f"there is no file at or below {folder!r}")
         return below
+
+    def run(self, command: str, timeout_s: float) -> CommandResult:
+        """A command in the workspace, ended when the attempt must end."""
+        result = self.workspace.run(command, timeout_s, self._stop)
+        self._incidents += result.incidents
+        return result
+
+    def verify(self) -> None:
+        """Run the unit checks, where there are any."""
+        if self.check is not None:
+            self.check_results = tuple(self.check())
+            self._incidents += (i for result in self.check_results for i in result.incidents)
+
+    def take_incidents(self) -> tuple[Incident, ...]:
+        """What commands were kept from since this was asked last."""
+        taken, self._incidents = tuple(dict.fromkeys(self._incidents)), []
+        return taken
 
     def _may_read(self, path: str) -> bool:
         allowed = self._only is None or any_matches(self._only, path)

@@ -82,7 +82,7 @@ def _verify(bench: Bench) -> None:
     """Hands red checks back to the model, a few times; then they go into the report as red."""
     if bench.check is None:
         return
-    bench.check_results = tuple(bench.check())
+    bench.verify()
     red = [r for r in bench.check_results if r.required and not r.ok and r.baseline_ok is not False]
     if red and bench.red_rounds < RED_ROUNDS:
         bench.red_rounds += 1
