@@ -10,13 +10,17 @@ from fanfold.cli.runs import add_run_argument, find_run, known_runs, project_of
 from fanfold.run.attempt import Usage
 from fanfold.run.events import ModelCalled, ModelCallStarted, attempt_stream, recorded
 from fanfold.run.money import dollars
+from fanfold.steps.split import ROLE, STREAM
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from fanfold.bootstrap import Project
     from fanfold.cli.runs import Run
-    from fanfold.run.state import Try
+    from fanfold.ports import EventStore
+
+    Spending = tuple[str, int, Usage]
 
 EXAMPLES = """\
 examples:
@@ -35,13 +39,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
-    runs = [find_run(project, args)] if args.run else known_runs(project)
+    runs = known_runs(project)
+    spendings = (
+        _spendings(find_run(project, args), args.by)
+        if args.run
+        else _all_spendings(project, runs, args.by)
+    )
     amounts: dict[str, int] = defaultdict(int)
     tokens: dict[str, Usage] = defaultdict(Usage)
-    for run in runs:
-        for key, amount, usage in _spendings(run, args.by):
-            amounts[key] += amount
-            tokens[key] = tokens[key] + usage
+    for key, amount, usage in spendings:
+        amounts[key] += amount
+        tokens[key] = tokens[key] + usage
     rows = [_row(key, amounts[key], tokens[key]) for key in amounts]
     total = sum(amounts.values())
     if args.json:
@@ -49,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
             {"schema": "fanfold.cost/1", "by": args.by, "rows": rows, "cost_usd": dollars(total)}
         )
         return 0
-    if not runs:
+    if not runs and not rows:
         say("no run here yet")
         return 0
     say(
@@ -75,26 +83,31 @@ def _row(key: str, amount: int, usage: Usage) -> dict[str, Any]:
     }
 
 
-def _spendings(run: Run, by: str) -> Iterator[tuple[str, int, Usage]]:
+def _all_spendings(project: Project, runs: Sequence[Run], by: str) -> Iterator[Spending]:
+    """Of all runs, and of what `plan --split` spent."""
+    for run in runs:
+        yield from _spendings(run, by)
+    for stream in project.events.streams(STREAM):
+        name = stream.removeprefix(STREAM)
+        yield from _calls(project.events, stream, f"split {name}", ROLE, by)
+
+
+def _spendings(run: Run, by: str) -> Iterator[Spending]:
     """Key, micro-dollars and tokens of every call of a run's attempts."""
     for unit in run.journal().state.units.values():
         for tried in unit.tries:
-            yield from _calls(run, tried, by)
+            stream = attempt_stream(run.run_id, tried.attempt)
+            task, role = f"{run.run_id} {unit.spec.id}", tried.dispatched.role
+            yield from _calls(run.engine.events, stream, task, role, by)
 
 
-def _calls(run: Run, tried: Try, by: str) -> Iterator[tuple[str, int, Usage]]:
-    events = run.engine.events.read(attempt_stream(run.run_id, tried.attempt))
+def _calls(store: EventStore, stream: str, task: str, role: str, by: str) -> Iterator[Spending]:
     opened: dict[int, tuple[str, ModelCallStarted]] = {}
-    for event in (r for e in events if (r := recorded(e)) is not None):
+    for event in (r for e in store.read(stream) if (r := recorded(e)) is not None):
         data = event.data
         if isinstance(data, ModelCallStarted):
             day = event.timestamp.date().isoformat()
-            keys = {
-                "task": f"{run.run_id} {tried.dispatched.unit}",
-                "role": tried.dispatched.role,
-                "model": data.model,
-                "day": day,
-            }
+            keys = {"task": task, "role": role, "model": data.model, "day": day}
             opened[data.call] = (keys[by], data)
         elif isinstance(data, ModelCalled) and data.call in opened:
             key, _ = opened.pop(data.call)
