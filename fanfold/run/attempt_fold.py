@@ -16,7 +16,6 @@ from fanfold.run.events import (
     PatchProduced,
     ToolCalled,
 )
-
 from fanfold.run.incidents import IncidentKind
 
 if TYPE_CHECKING:
