@@ -42,13 +42,18 @@ class Interrupted(FanfoldError):
 class LocalEngine:
     """Drives runs of one project in this process; attempts are threads.
 
-    `on_stop` is called in the signal handler, once, when everything is told to stop.
+    `on_stop` is called in the signal handler, once, when everything is told to stop. With a `crew`
+    the attempts of several runs share its threads, and the workspaces are its owner's to close.
     """
 
     def __init__(
-        self, wiring: Wiring, holder: str, on_stop: Callable[[], None] = lambda: None
+        self,
+        wiring: Wiring,
+        holder: str,
+        on_stop: Callable[[], None] = lambda: None,
+        crew: ThreadPoolExecutor | None = None,
     ) -> None:
-        self.wiring, self.holder, self._on_stop = wiring, holder, on_stop
+        self.wiring, self.holder, self._on_stop, self._crew = wiring, holder, on_stop, crew
         self._stop = wiring.stop
 
     def drive(self, run_id: str) -> RunState:
@@ -116,20 +121,24 @@ class LocalEngine:
         What fails outside stops the others cleanly; a second Ctrl-C does not wait for them.
         """
         workers = min(len(attempts), journal.state.limits.concurrency)
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="attempt")
+        pool = self._crew or ThreadPoolExecutor(workers, thread_name_prefix="attempt")
+        running: set[Future[None]] = {
+            pool.submit(self._attempt, journal.state, dispatched) for dispatched in attempts
+        }
         try:
-            running: set[Future[None]] = {
-                pool.submit(self._attempt, journal.state, dispatched) for dispatched in attempts
-            }
             while running:
                 ended, running = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in ended:
                     future.result()
         except BaseException as error:
             self._stop.set()
-            pool.shutdown(wait=not isinstance(error, KeyboardInterrupt), cancel_futures=True)
+            begun = [future for future in running if not future.cancel()]
+            if not isinstance(error, KeyboardInterrupt):
+                wait(begun)
             raise
-        pool.shutdown()
+        finally:
+            if pool is not self._crew:
+                pool.shutdown(wait=False)
 
     def _attempt(self, state: RunState, dispatched: AttemptDispatched) -> None:
         pause = random.uniform(0.0, dispatched.delay_s)  # noqa: S311
@@ -139,15 +148,16 @@ class LocalEngine:
 
     @contextmanager
     def _driving(self, run_id: str) -> Generator[None]:
-        with self._leased(f"run/{run_id}"), self._interruptible():
+        with self.leased(f"run/{run_id}"), self.interruptible():
             try:
                 yield
             finally:
-                self.wiring.workspaces.close()
+                if self._crew is None:
+                    self.wiring.workspaces.close()
 
     @contextmanager
-    def _leased(self, name: str) -> Generator[None]:
-        """Hold the lease and renew it until the block ends."""
+    def leased(self, name: str) -> Generator[None]:
+        """Hold the lease and renew it until the block ends. Raises `RunBusy`."""
         try:
             self.wiring.lease.acquire(name, self.holder, LEASE_S)
         except LeaseHeld as error:
@@ -169,7 +179,7 @@ class LocalEngine:
             self.wiring.lease.renew(name, self.holder, LEASE_S)
 
     @contextmanager
-    def _interruptible(self) -> Generator[None]:
+    def interruptible(self) -> Generator[None]:
         """The first Ctrl-C or SIGTERM stops cleanly, a second one at once."""
         if threading.current_thread() is not threading.main_thread():
             yield

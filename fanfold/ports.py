@@ -187,8 +187,14 @@ class Repository(Protocol):
     def diff(self, base_tree: str, tree: str) -> bytes: ...  # full-index, binary-safe, no renames
     def read(self, tree: str, path: str) -> bytes | None: ...
     def replace(self, tree: str, path: str, data: bytes) -> str: ...  # gives the new tree
-    def commit(
-        self, tree: str, parent: str, message: str, when: datetime, author: tuple[str, str]
+    def commit(  # `merged` are further parents
+        self,
+        tree: str,
+        parent: str,
+        message: str,
+        when: datetime,
+        author: tuple[str, str],
+        merged: Sequence[str] = (),
     ) -> str: ...
     def set_ref(self, name: str, commit: str) -> None: ...
     def note(self, commit: str, text: str, when: datetime, author: tuple[str, str]) -> None: ...

@@ -1,4 +1,4 @@
-"""Reads `tracks.md` in any of its shapes: list, heading, table, `Blocked By` column, emoji."""
+"""Reads and marks `tracks.md` in any of its shapes: list, heading, table, `Blocked By`, emoji."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from fanfold.plan.model import TaskState
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+NAME = "tracks.md"
 _MARK = re.compile(r"\[([ ~xX!-])\]")
 _TITLE = re.compile(r"\bTrack:\s*(.+?)\s*\**\s*$")
 _DEPENDS = re.compile(r"(?:depends[ _]on|blocked[ _]by|dependencies)\W*[:|]", re.IGNORECASE)
 _DEPENDS_COLUMN = re.compile(r"depend|blocked", re.IGNORECASE)
 _STARTED = ("🚧", "🔄", "🏗", "⏳", "🟡", "▶", "in progress")
 _NAME = re.compile(r"[\w.-]+")
+_MARKS = {TaskState.DONE: ("x", " ~!"), TaskState.IN_PROGRESS: ("~", " ")}
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -50,6 +54,42 @@ def read(data: bytes, ids: Iterable[str]) -> dict[str, Entry]:
         if column is not None and column < len(cells):
             entries[current] = _depending(entries[current], cells[column], known, current)
     return entries
+
+
+def mark(data: bytes, track: str, ids: Iterable[str], state: TaskState) -> bytes:
+    """The list with another mark for `track`, done or in progress; every other byte stays.
+
+    `ids` are all tracks that it may name. A list without a mark for the track stays as it is, and
+    so does a mark that says as much or more.
+    """
+    sign, before = _MARKS[state]
+    lines = data.decode("utf-8", "surrogateescape").splitlines(keepends=True)
+    place = next(_marks_of(lines, track, {*ids, track}), None)
+    if place is None:
+        return data
+    number, found = place
+    if found[1] in before:
+        line = lines[number]
+        lines[number] = line[: found.start(1)] + sign + line[found.end(1) :]
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def _marks_of(lines: list[str], track: str, ids: set[str]) -> Iterator[tuple[int, re.Match[str]]]:
+    """The mark of the first entry of `track`: in its line, or in the line that opens its entry."""
+    opening: tuple[int, re.Match[str]] | None = None
+    for number, line in enumerate(lines):
+        found = _MARK.search(line)
+        if found or line.startswith("#"):
+            opening = (number, found) if found else None
+        if _DEPENDS.search(line) and not found:
+            continue
+        named = [name for name in _NAME.findall(line) if name in ids]
+        if named[:1] == [track]:
+            if opening is not None:
+                yield opening
+            return
+        if named:
+            opening = None
 
 
 def _depends_column(cells: list[str], known: int | None) -> int | None:

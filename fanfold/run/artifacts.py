@@ -26,6 +26,10 @@ def result_file(run_id: str, name: str) -> str:
     return f"runs/{run_id}/result/{name}"
 
 
+def batch_file(batch_id: str, name: str) -> str:
+    return f"batches/{batch_id}/{name}"
+
+
 def token_file(run_id: str) -> str:
     """What lets the execution of a run go on that waits for a person."""
     return f"{WAITING}{run_id}"

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fanfold.run.events import TaskSpec
 from fanfold.run.money import dollars
 from fanfold.run.state import Outcome, RunState, UnitStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fanfold.plan.model import Plan
-    from fanfold.run.events import TaskSpec
     from fanfold.run.state import UnitState
 
 SCHEMA = "fanfold.run/1"
@@ -94,28 +96,23 @@ def run_view(state: RunState, *, interrupted: bool = False) -> dict[str, Any]:
 
 def nothing_to_do(plan: Plan) -> dict[str, Any]:
     """What `run --json` prints for a plan without an open task; nothing was started."""
+    tasks = [TaskSpec(t.id, t.title, "", t.kind.value, t.state.value, 0) for t in plan.tasks]
+    return {**unstarted_view(tasks, None, None), "outcome": Outcome.COMPLETED.value}
+
+
+def unstarted_view(
+    tasks: Iterable[TaskSpec], reason: str | None, base: str | None
+) -> dict[str, Any]:
+    """A run that was not started, for `reason`; without one its open tasks say what they are."""
     return {
         "schema": SCHEMA,
         "run": None,
-        "outcome": Outcome.COMPLETED.value,
+        "outcome": Outcome.INCOMPLETE.value,
         "verified": False,
-        "base": None,
+        "base": base,
         "tree": None,
         "branch": None,
-        "tasks": [
-            {
-                "id": t.id,
-                "title": t.title,
-                "kind": t.kind.value,
-                "state": TICKED.get(t.state.value, "skipped"),
-                "unit": None,
-                "attempts": 0,
-                "commit": None,
-                "reason": None if t.state.value in TICKED else t.state.value,
-                "cost_usd": dollars(0),
-            }
-            for t in plan.tasks
-        ],
+        "tasks": [_unstarted(task, reason) for task in tasks],
         "checks": [],
         "gates": [],
         "dropped_paths": [],
@@ -126,22 +123,43 @@ def nothing_to_do(plan: Plan) -> dict[str, Any]:
     }
 
 
+def _unstarted(task: TaskSpec, reason: str | None) -> dict[str, Any]:
+    ticked = task.state in TICKED
+    return {
+        "id": task.id,
+        "title": task.title,
+        "kind": task.kind,
+        "state": TICKED.get(task.state, "skipped"),
+        "unit": None,
+        "attempts": 0,
+        "commit": None,
+        "reason": None if ticked else reason or task.state,
+        "cost_usd": dollars(0),
+    }
+
+
 def next_commands(state: RunState) -> list[str]:
     """What the user would type next, the likeliest first."""
     run, outcome = state.run_id, outcome_of(state)
+    resume = f"fanfold resume {state.options.batch or run}"
     if outcome is Outcome.WAITING:
-        gates = [u.spec.id for u in state.units.values() if u.status is UnitStatus.WAITING]
+        gates = waiting_units(state)
         asks = [f"fanfold approve {run} {gate}" for gate in gates]
-        return [*asks, f'fanfold reject {run} {gates[0]} --reason "…"', f"fanfold resume {run}"]
+        return [*asks, f'fanfold reject {run} {gates[0]} --reason "…"', resume]
     if outcome is None or outcome in (Outcome.FAILED, Outcome.CANCELLED):
-        return [] if state.rejected else [f"fanfold resume {run}"]
+        return [] if state.rejected else [resume]
     commands = [f"fanfold apply {run}"] if state.written else []
     if outcome is Outcome.INCOMPLETE:
         lost = [t["id"] for t in (_task(state, s) for s in state.tasks) if t["reason"]]
         commands += [f"fanfold show {run} {task}" for task in lost[:1]]
         if any(u.reason == "budget" for u in state.units.values()):
-            commands.append(f"fanfold resume {run} --budget {dollars(2 * state.cap)}")
+            commands.append(f"{resume} --budget {dollars(2 * state.cap)}")
     return commands
+
+
+def waiting_units(state: RunState) -> list[str]:
+    """The gates and held units that wait for a person, in plan order."""
+    return [u.spec.id for u in state.units.values() if u.status is UnitStatus.WAITING]
 
 
 def unit_of(state: RunState, task: str) -> UnitState | None:
@@ -171,10 +189,15 @@ def _status(state: RunState, task: TaskSpec, unit: UnitState | None) -> tuple[st
         known = TICKED.get(task.state)
         return (known, None) if known else ("skipped", "not_selected")
     if unit.status in ENDED:
-        return ENDED[unit.status], unit.reason
+        return ended_as(unit)
     if state.outcome is None:
         return "waiting", unit.reason if unit.status is UnitStatus.WAITING else None
     return "skipped", state.failure or state.outcome.value
+
+
+def ended_as(unit: UnitState) -> tuple[str, str | None]:
+    """How a unit ended, and why; `waiting` while it has not."""
+    return ENDED.get(unit.status, "waiting"), unit.reason
 
 
 def _gate_units(state: RunState) -> list[str]:

@@ -9,6 +9,7 @@ from fanfold.plan import formats
 from fanfold.plan.control import asks_for_control, control_files
 from fanfold.plan.graph import build
 from fanfold.run.events import RunAdmitted, RunRejected, TaskSpec, UnitSpec
+from fanfold.steps.fold_tracks import parts_admitted
 from fanfold.steps.request import load_plan, load_request
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 def admit(journal: Journal, wiring: Wiring) -> None:
     """Append `run_admitted`, or `run_rejected` for a plan that cannot run."""
     request = load_request(wiring.artifacts, journal.run_id)
+    if request.parts:
+        journal.append(*parts_admitted(request, wiring))
+        return
     try:
         plan = formats.parse(load_plan(wiring.artifacts, request), request.plan_path)
         admitted = admission(plan, request)

@@ -61,6 +61,7 @@ class Request(msgspec.Struct, frozen=True):
     efforts: dict[str, str] = {}
     context_deny: tuple[str, ...] = ()
     roles: dict[str, RoleRules] = {}
+    network: tuple[str, ...] = ()
     left_out: int = 0
     provider: str = ""
     predicted: dict[str, tuple[Predicted, ...]] = {}
@@ -73,6 +74,11 @@ class Request(msgspec.Struct, frozen=True):
 
     def effort_for(self, role: str) -> str | None:
         return self.rules_for(role).effort or self.efforts.get(role) or self.efforts.get("")
+
+    def hosts_for(self, role: str) -> tuple[str, ...]:
+        """What the role's commands may reach: its own list, else the project's."""
+        own = self.rules_for(role).network
+        return self.network if own is None else own
 
     def rules_for(self, role: str) -> RoleRules:
         return self.roles.get(role, RoleRules())

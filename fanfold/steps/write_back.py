@@ -21,6 +21,7 @@ from fanfold.run.events import PlanWrittenBack
 from fanfold.run.money import dollars
 from fanfold.steps.request import load_plan, load_request
 from fanfold.steps.task_trees import task_trees
+from fanfold.steps.write_back_tracks import write_back_tracks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +50,9 @@ def write_back(journal: Journal, step: WriteBack, wiring: Wiring) -> None:
     Dates come from the events, so the same log gives the same commits.
     """
     request = load_request(wiring.artifacts, journal.run_id)
+    if request.parts:
+        write_back_tracks(journal, step, request, wiring)
+        return
     writer = _Writer(journal.state, request, wiring)
     writer.commit_work()
     writer.commit_plan()

@@ -6,6 +6,7 @@ import threading
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pygit2
 from pygit2.enums import RepositoryOpenFlag
@@ -16,6 +17,9 @@ from fanfold.adapters.git.history import changed_paths
 from fanfold.adapters.git.status import Head, read_head
 from fanfold.adapters.git.uncommitted import snapshot_uncommitted
 from fanfold.errors import InvalidRepository
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NOTES = "refs/notes/commits"
 KEPT = "refs/fanfold/"
@@ -79,11 +83,20 @@ class GitRepository:
         return trees.edit(self.objects, tree, {path: entry})
 
     def commit(
-        self, tree: str, parent: str, message: str, when: datetime, author: tuple[str, str]
+        self,
+        tree: str,
+        parent: str,
+        message: str,
+        when: datetime,
+        author: tuple[str, str],
+        merged: Sequence[str] = (),
     ) -> str:
-        """Write a commit on no branch: unsigned, no hooks, the same id for the same arguments."""
+        """Write a commit on no branch: unsigned, no hooks, the same id for the same arguments.
+
+        `merged` are its parents besides `parent`.
+        """
         who = _signature(author, when)
-        parents = [pygit2.Oid(hex=parent)] if parent else []
+        parents = [pygit2.Oid(hex=each) for each in (parent, *merged) if each]
         written = self.objects.create_commit(None, who, who, message, pygit2.Oid(hex=tree), parents)
         return str(written)
 
