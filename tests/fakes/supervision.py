@@ -91,13 +91,13 @@ class MemoryClaimKeys:
 
     def find(self, run_id: str, attempt: str, key: str) -> IssuedKey:
         if (run_id, attempt, key) not in self._issued:
-            raise ClaimRefused(key)
+            raise ClaimRefused(attempt)
         return self._issued[run_id, attempt, key]
 
     def spend(self, run_id: str, attempt: str, key: str, by: str) -> None:
         issued = self.find(run_id, attempt, key)
         if issued.spent_by not in {"", by}:
-            raise ClaimRefused(key)
+            raise ClaimRefused(attempt)
         self._issued[run_id, attempt, key] = IssuedKey(issued.generation, by)
 
 
