@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fanfold.errors import InvalidSettings
-from fanfold.plan import order, units, waves
+from fanfold.plan import order, speckit, units, waves
 from fanfold.plan.infer import Guess
 from fanfold.plan.model import Graph, Kind, Plan, Predicted, Task, TaskState, Unit, Warning
 
@@ -44,7 +45,8 @@ def build(
     blocked = _blocked(plan, needs)
     open_tasks = [task for task in plan.tasks if task.state in _OPEN and task.id not in blocked]
     groups = units.group(open_tasks, needs, unit)
-    touches = guess.writes if guessing else units.touched
+    exact = plan.format == speckit.NAME
+    touches = guess.writes if guessing else partial(units.touched, exact=exact)
     placed = waves.place(_units(groups, needs, plan), {g[0].id: touches(g) for g in groups})
     path, longest = waves.critical_path(placed.units)
     total = sum(unit.minutes for unit in placed.units)

@@ -9,6 +9,7 @@ import msgspec
 
 from fanfold.plan import labels
 from fanfold.plan.reader import Dialect, Reader
+from fanfold.plan.stories import with_needs
 
 if TYPE_CHECKING:
     from fanfold.plan.model import Plan
@@ -19,7 +20,7 @@ _SIGN = re.compile(r"\[(P|US\d{1,3}|Story|[A-Z]{2,12}\d{0,3})\] ?")
 
 def parse(data: bytes, path: str = "tasks.md") -> Plan:
     """Read a spec-kit task list. Raises InvalidPlan, with the line, and nothing else."""
-    return Reader(data, path, _DIALECT).plan()
+    return with_needs(Reader(data, path, _DIALECT).plan())
 
 
 def _label(text: str) -> labels.TaskLabel:

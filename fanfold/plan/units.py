@@ -107,13 +107,14 @@ def _below(task: Task, plan: Plan) -> str:
     return plan.data[task.line_span.end : task.span.end].decode("utf-8", "replace")
 
 
-def touched(tasks: Sequence[Task]) -> tuple[str, ...] | None:
+def touched(tasks: Sequence[Task], *, exact: bool = False) -> tuple[str, ...] | None:
     """What must not be touched beside a unit: the files it declares, or those of a `[P]` task.
 
-    `[P]` itself says "different files", so what such a task mentions is taken at its word.
+    `[P]` itself says "different files", so what such a task mentions is taken at its word; with
+    `exact`, what any task mentions is.
     """
     declared = writes(tasks)
-    if declared is None and all(task.parallel for task in tasks):
+    if declared is None and (exact or all(task.parallel for task in tasks)):
         return tuple(dict.fromkeys(path for task in tasks for path in task.mentions)) or None
     return declared
 

@@ -25,7 +25,7 @@ PLAN = """\
 ## Phase 2: B
 
 - [ ] Task: Three
-    <!-- depends: 1.2 -->
+    <!-- depends:  1.2 -->
     <!-- files: c.py -->
 """
 
