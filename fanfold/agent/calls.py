@@ -62,7 +62,9 @@ class Caller:
         self._model, self._name, self._effort = desk.model, context.model, context.effort
         self._log, self._purse, self._timing, self._guard = desk.events, purse, timing, guard
         self._history = history
-        self._estimate = TokenEstimate(history.lasting_characters)
+        self._estimate = TokenEstimate(len(history.shared) if history.lasts else 0)
+        self._warmth = desk.warmth
+        self._shared = msgspec.json.encode(context.model) + history.shared
         self._watched = Watched(guard)
         self._calls = 0
         self._jitter = random.SystemRandom().random
@@ -75,16 +77,23 @@ class Caller:
         last = ""
         for retry in range(TRIES):
             self._guard()
+            outcome = self._try(retry)
+            if isinstance(outcome, Answer):
+                return outcome
+            last = str(outcome)
+            self._wait(_retryable(outcome), retry)
+        raise NoModel(f"no reply after {TRIES} tries: {last}")
+
+    def _try(self, retry: int) -> Answer | ModelError:
+        with self._warmth.turn(self._shared, self._guard, lasting=self._history.lasts) as warmed:
             reservation = self._announce()
             try:
                 reply = self._send(reservation)
             except ModelError as error:
                 self._record_failure(reservation, error, retry)
-                last = str(error)
-                self._wait(_retryable(error), retry)
-                continue
-            return Answer(reply, self._calls, retry, reservation.max_tokens)
-        raise NoModel(f"no reply after {TRIES} tries: {last}")
+                return error
+            warmed()
+        return Answer(reply, self._calls, retry, reservation.max_tokens)
 
     def charge(self, answer: Answer) -> None:
         """Settles the money before anything of the reply is looked at."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from fanfold.agent.warmth import Warmth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +23,8 @@ class Desk:
     `events` stands behind the claim. `keep_going` answers None, or the exit to stop with; it is
     asked before every model call and every write, and may raise `LeaseLost`. `transcript` gets
     redacted lines. `check` runs the unit checks when the model submits; red ones go back to it.
-    `escalate_after_s` is when the place of this attempt comes to its end.
+    `escalate_after_s` is when the place of this attempt comes to its end; `warmth` is shared by all
+    attempts of the process.
     """
 
     events: AttemptLog
@@ -34,3 +37,4 @@ class Desk:
     transcript: Callable[[dict[str, Any]], None]
     check: Check | None = None
     escalate_after_s: float | None = None
+    warmth: Warmth = field(default_factory=Warmth)

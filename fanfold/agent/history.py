@@ -21,13 +21,19 @@ NOTHING_SAID: Block = {"type": "text", "text": "(no answer)"}
 
 
 class History:
-    """Tools, system and messages of one attempt; `system` already has its one-hour breakpoint."""
+    """Tools, system and messages of one attempt; `system` already has its breakpoint.
+
+    `shared` is what stands up to that, the same for others of the role; it `lasts` an hour or five
+    minutes.
+    """
 
     def __init__(self, system: list[Block], tools: list[Block], task: str) -> None:
         self.system, self.tools = system, tools
         self.messages: list[Block] = [text_message(task)]
-        self.lasting_characters = _size([system, tools])
-        self.characters = self.lasting_characters + _size(self.messages)
+        marked = [i for i, block in enumerate(system) if "cache_control" in block]
+        self.shared = msgspec.json.encode([tools, system[: max(marked, default=-1) + 1]])
+        self.lasts = any(block.get("cache_control") == ONE_HOUR for block in system)
+        self.characters = _size([system, tools]) + _size(self.messages)
 
     def add_reply(self, content: list[Block]) -> None:
         """Blocks of unknown types are dropped: the API would not take them back."""

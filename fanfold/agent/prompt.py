@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fanfold.agent.history import ONE_HOUR
+from fanfold.agent.history import FIVE_MINUTES, ONE_HOUR
 from fanfold.agent.repository_map import repository_map
 from fanfold.agent.sections import Section, fit
 from fanfold.agent.tools.spill import PREFIX
@@ -79,7 +79,7 @@ def render(context: Context, role: Role, paths: Sequence[str]) -> Prompt:
     frame = _frame(context, spills)
     own, cuts = fit(_own_sections(context), budget - len(frame))
     return Prompt(
-        system=_system(rules, shared, outline),
+        system=_system(rules, shared, outline, lasting=context.lasting),
         task="\n\n".join([frame, *own]),
         cuts=(*shared_cuts, *outline_cuts, *cuts),
         spills=spills,
@@ -107,11 +107,16 @@ def harness_rules() -> str:
     return (files("fanfold.agent") / "harness.md").read_text("utf-8")
 
 
-def _system(rules: str, shared: list[str], outline: list[str]) -> list[dict[str, Any]]:
-    """The outline stands behind the breakpoint: its states change from wave to wave."""
-    lasting = [_text(rules), *([_text("\n\n".join(shared))] if shared else [])]
-    lasting[-1]["cache_control"] = ONE_HOUR
-    return [*lasting, *map(_text, outline)]
+def _system(
+    rules: str, shared: list[str], outline: list[str], *, lasting: bool
+) -> list[dict[str, Any]]:
+    """The outline stands behind the breakpoint: its states change from wave to wave.
+
+    Every read prolongs the life of what is cached, so that five minutes do unless there is a pause.
+    """
+    common = [_text(rules), *([_text("\n\n".join(shared))] if shared else [])]
+    common[-1]["cache_control"] = ONE_HOUR if lasting else FIVE_MINUTES
+    return [*common, *map(_text, outline)]
 
 
 def _text(text: str) -> dict[str, Any]:

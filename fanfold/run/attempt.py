@@ -173,6 +173,7 @@ class Context(msgspec.Struct, frozen=True):
     spec: str = ""
     instructions: tuple[tuple[str, str], ...] = ()
     constraints: tuple[str, ...] = ()
+    lasting: bool = False
     checks: tuple[str, ...] = ()
     writes: tuple[str, ...] | None = None
     control_files: tuple[str, ...] = ()

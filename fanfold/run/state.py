@@ -36,6 +36,7 @@ class UnitStatus(StrEnum):
     SKIPPED = "skipped"
 
 
+LONG_CHECKS_S = 240.0
 PASSED = frozenset({UnitStatus.MERGED, UnitStatus.DONE})
 LOST = frozenset(
     {UnitStatus.CONFLICTED, UnitStatus.REJECTED, UnitStatus.FAILED, UnitStatus.SKIPPED}
@@ -237,6 +238,13 @@ class RunState(msgspec.Struct):
         """Whether a required check that the base had passed is red on the run's tree."""
         worse = any(r.required and not r.ok and r.baseline_ok is not False for r in self.results)
         return worse and self.results_tree == self.tree
+
+    @property
+    def pauses_long(self) -> bool:
+        """Whether more attempts come after this wave, and the checks before them take minutes."""
+        more = any(u.status is UnitStatus.OPEN for u in self.units.values())
+        checked = self.results or self.baseline or ()
+        return more and sum(result.duration_s for result in checked) > LONG_CHECKS_S
 
     def passes(self, unit: str) -> bool:
         """Whether what needs `unit` may start; a deferred gate stops nobody."""

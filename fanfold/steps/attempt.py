@@ -170,6 +170,7 @@ class _Attempt:
                     transcript=self.lines.append,
                     check=self._unit_checks(workspace, claim) if context.shell else None,
                     escalate_after_s=escalate_after_s,
+                    warmth=self.wiring.warmth,
                 ),
             )
         finally:

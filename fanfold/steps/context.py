@@ -85,6 +85,7 @@ class _Builder:
             writes=self.unit.spec.writes,
             control_files=self.state.control_files,
             context_deny=self.request.context_deny,
+            lasting=self.state.pauses_long,
             predecessors=self._predecessors(),
             continues_tree=start,
             hint=dispatched.hint,

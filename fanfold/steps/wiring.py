@@ -6,6 +6,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fanfold.agent.warmth import Warmth
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
 class Wiring:
     """One adapter a port; `has_shell` says whether attempts may have one here.
 
-    `stop` is set when this process must end: what runs then ends cleanly.
+    `stop` is set when this process must end: what runs then ends cleanly. `warmth` is what its
+    attempts know of the prompt cache.
     """
 
     events: EventStore
@@ -46,6 +49,7 @@ class Wiring:
     secrets: SecretScanner
     has_shell: bool
     stop: threading.Event = field(default_factory=threading.Event)
+    warmth: Warmth = field(default_factory=Warmth)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def numbered(lines: list[str], first: int, last: int) -> str:
     shown_lines: list[str] = []
     room = LIMIT
     for number in range(first, last + 1):
-        line = f"{number:6}\t{_cut(lines[number - 1].rstrip(chr(13)))}"
+        line = f"{number}\t{_cut(lines[number - 1].rstrip(chr(13)))}"
         room -= len(line) + 1
         if room < 0 and shown_lines:
             shown_lines.append(

@@ -11,6 +11,7 @@ from fanfold.adapters.local.scripted_model import ScriptedPrices
 from fanfold.agent.attempt import run_attempt
 from fanfold.agent.desk import Desk
 from fanfold.agent.log import AttemptLog
+from fanfold.agent.warmth import Warmth
 from fanfold.ports import Finding, ModelReply, ModelRequest
 from fanfold.run.attempt import AttemptLimits, Context, Exit, Purpose, Report, TaskText, Usage
 from fanfold.run.attempt_fold import AttemptFold, fold_attempt
@@ -100,6 +101,7 @@ class Attempt:
     escalate_after_s: float | None = None
     model: Replies = field(default_factory=lambda: Replies([]))
     prices: Any = field(default_factory=ScriptedPrices)
+    warmth: Warmth = field(default_factory=Warmth)
 
     def run(self, *steps: Step, model: Replies | None = None) -> Report:
         self.model = model or Replies(steps)
@@ -116,6 +118,7 @@ class Attempt:
             transcript=self.lines.append,
             check=self.check,
             escalate_after_s=self.escalate_after_s,
+            warmth=self.warmth,
         )
         return run_attempt(self.context, desk)
 

@@ -6,7 +6,9 @@ import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from tests.unit.agent.conftest import DONE, Attempt, reply, say, use
+import pytest
+
+from tests.unit.agent.conftest import DONE, Attempt, a_context, reply, say, use
 
 if TYPE_CHECKING:
     from fanfold.ports import ModelRequest
@@ -60,13 +62,18 @@ def test_two_breakpoints_move_with_the_turns(attempt: Attempt) -> None:
         assert marks(earlier)[-1] in marks(later)
 
 
-def test_the_lasting_part_has_an_hour_and_at_most_four_breakpoints_are_set(
-    attempt: Attempt,
+@pytest.mark.parametrize(
+    ("lasting", "mark"),
+    [(False, {"type": "ephemeral"}), (True, {"type": "ephemeral", "ttl": "1h"})],
+)
+def test_what_is_shared_lasts_an_hour_only_over_pauses_and_has_one_breakpoint(
+    attempt: Attempt, lasting: bool, mark: object
 ) -> None:
+    attempt.context = a_context(lasting=lasting)
     attempt.run(*TURNS)
     for request in attempt.model.requests:
         kept = [b["cache_control"] for b in request.system if "cache_control" in b]
-        assert kept == [{"type": "ephemeral", "ttl": "1h"}]
+        assert kept == [mark]
         assert len(kept) + len(marks(request)) <= 4
 
 

@@ -95,7 +95,7 @@ def test_an_arbiter_can_read_a_patch_whole(attempt: Attempt) -> None:
     pick = reply(use("submit", status="done", summary="x", choice="A"))
     report = attempt.run(reply(use("read", file_path=path, view_range=[8_999, 9_000])), pick)
     assert path in str(attempt.model.requests[0].messages[0])
-    assert attempt.told() == "  8999\t+line\n  9000\t+line"
+    assert attempt.told() == "8999\t+line\n9000\t+line"
     assert report.choice == "t1.1"
     assert report.context_cuts == ("candidate A: 9000 of 54011 characters",)
 
