@@ -156,7 +156,7 @@ def _summary(graph: Graph) -> Iterator[str]:
     if graph.speedup < 1.5 and len(graph.units) > 1:
         yield (
             "To raise it: <!-- execution: parallel --> under a phase, "
-            "<!-- depends: … --> under a task, or --parallel infer"
+            "<!-- depends: … --> under a task, --parallel infer, or fanfold plan --split"
         )
 
 
