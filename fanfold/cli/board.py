@@ -56,12 +56,24 @@ class Row:
 
 @dataclass
 class Board:
-    """A run and its attempts as rows; `news` are lines that nobody was shown yet."""
+    """A run and its attempts as rows; `news` are lines that nobody was shown yet.
+
+    `label` tells it from the other runs of a batch.
+    """
 
     run_id: str
+    label: str = ""
     state: RunState = field(default_factory=RunState)
     rows: dict[str, Row] = field(default_factory=dict[str, Row])
     news: list[News] = field(default_factory=list[News])
+
+    @property
+    def name(self) -> str:
+        return f"run {self.run_id}"
+
+    @property
+    def started_at(self) -> datetime | None:
+        return self.state.requested_at
 
     def feed(self, stream: str, envelopes: Iterable[Envelope]) -> None:
         """Take in appended events of the run stream or of one of its attempts."""
@@ -102,7 +114,9 @@ class Board:
         if told:
             self._tell(event, told, of_run=True)
         for unit in self.state.units.values():
-            row = self.rows.setdefault(unit.spec.id, Row(unit.spec.id, unit.spec.title))
+            row = self.rows.setdefault(
+                unit.spec.id, Row(self.label + unit.spec.id, unit.spec.title)
+            )
             before = row.state
             _update(row, unit, event.timestamp)
             if row.state != before:
@@ -127,7 +141,8 @@ class Board:
     def _tell(self, event: Recorded, text: str, *, of_run: bool) -> None:
         start = self.state.requested_at or event.timestamp
         passed = clock((event.timestamp - start).total_seconds())
-        self.news.append(News(f"{passed:>5}  {text}", of_run))
+        label = self.label if of_run else ""
+        self.news.append(News(f"{passed:>5}  {label}{text}", of_run))
 
 
 def clock(seconds: float) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING
 
 from fanfold.cli.money import about, budget, up_to_cents
@@ -13,23 +15,27 @@ from fanfold.errors import UserError
 from fanfold.run.money import dollars
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fanfold.bootstrap import Project
     from fanfold.plan.model import Graph
 
 
-def ask_for_cap(project: Project, graph: Graph, args: argparse.Namespace) -> int:
-    """The cap that the person at the terminal agrees to, in micro-dollars.
+def ask_for_cap(project: Project, graphs: Sequence[Graph], args: argparse.Namespace) -> int:
+    """The cap that the person at the terminal agrees to for all of it, in micro-dollars.
 
     Raises:
         UserError: nobody is there to ask, or they say no.
     """
     if not sys.stdin.isatty() or not sys.stderr.isatty():
         raise UserError("no cap: pass --budget USD, or set limits.run_usd in fanfold.toml")
-    expected = estimate_of(project.settings, graph, args, learned(project.settings, args))
-    cost, minutes = expected.dollars, expected.minutes.likely
+    experience = learned(project.settings, args)
+    expected = [estimate_of(project.settings, graph, args, experience) for graph in graphs]
+    cost = reduce(add, (each.dollars for each in expected))
+    minutes = max(each.minutes.likely for each in expected)
     tell(
         f"about {about(cost.likely)} ({about(cost.low)} to {about(cost.high)}), "
-        f"{expected.attempts} attempts, {minutes:.0f} minutes"
+        f"{sum(each.attempts for each in expected)} attempts, {minutes:.0f} minutes"
     )
     cap = up_to_cents(cost.high)
     if args.yes:

@@ -15,6 +15,7 @@ from fanfold.cli.money import about
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from fanfold.cli.batch_board import BatchBoard
     from fanfold.cli.board import Board, Row
 
 COLOURS = {
@@ -44,17 +45,17 @@ SPARE_LINES = 4
 PADDING = 2
 
 
-def frame(board: Board, now: datetime, width: int, height: int) -> Group:
+def frame(board: Board | BatchBoard, now: datetime, width: int, height: int) -> Group:
     """At most `height` - 1 lines of at most `width` columns."""
     rows = list(board.rows.values())
     shown = _chosen(rows, max(1, height - SPARE_LINES))
-    started = board.state.requested_at
+    started = board.started_at
     passed = clock((now - started).total_seconds()) if started else ""
     lines: list[Table | Text] = [_table(shown, now, width)] if shown else []
     hidden = [row for row in rows if row not in shown]
     if hidden:
         lines.append(_line(_summary(hidden), "dim"))
-    return Group(*lines, _line(f" {board.money_line()}  {passed}  run {board.run_id}", "bold"))
+    return Group(*lines, _line(f" {board.money_line()}  {passed}  {board.name}", "bold"))
 
 
 def _chosen(rows: list[Row], room: int) -> list[Row]:

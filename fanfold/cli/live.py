@@ -13,6 +13,7 @@ from fanfold.settings import environment, wants_no_colour
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from fanfold.cli.batch_board import BatchBoard
     from fanfold.cli.board import Board
     from fanfold.ports import EventStore
     from fanfold.run.events import Envelope, EventData
@@ -23,7 +24,7 @@ REFRESHES_S = 8
 class ObservedEvents:
     """An event store that tells a board of every append."""
 
-    def __init__(self, store: EventStore, board: Board, lock: threading.Lock) -> None:
+    def __init__(self, store: EventStore, board: Board | BatchBoard, lock: threading.Lock) -> None:
         self._store, self._board, self._lock = store, board, lock
 
     def append(
@@ -58,7 +59,7 @@ class Display(Protocol):
 
 
 @contextmanager
-def shown(board: Board, lock: threading.Lock) -> Generator[None]:
+def shown(board: Board | BatchBoard, lock: threading.Lock) -> Generator[None]:
     """Show `board` on stderr while the block runs.
 
     `lock` guards the board, and is never held while a slow reader is waited for.
@@ -100,7 +101,7 @@ def _can_redraw() -> bool:
 class PlainLines:
     """A line for each change, for logs and pipes."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board | BatchBoard) -> None:
         self._board = board
         self._lines: list[str] = []
 
@@ -113,7 +114,7 @@ class PlainLines:
         sys.stderr.flush()
 
     def close(self, *, leave: bool) -> None:  # noqa: ARG002
-        if self._board.state.admitted:
+        if self._board.rows:
             sys.stderr.write(f"       {self._board.money_line()}\n")
             sys.stderr.flush()
 
@@ -121,7 +122,7 @@ class PlainLines:
 class LiveTable:
     """A table that redraws itself, with the run's money below; news of the run scroll above it."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board | BatchBoard) -> None:
         from rich.console import Console, Group
         from rich.live import Live
 

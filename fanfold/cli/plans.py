@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanfold.bootstrap import open_project
+from fanfold.cli.output import tell
 from fanfold.errors import InvalidPlan, InvalidRepository, UserError
 from fanfold.plan import formats, tracks
 from fanfold.settings import load
@@ -24,10 +25,23 @@ class OutsidePlan(InvalidPlan):
 
 
 def plans_of(project: Project, args: argparse.Namespace) -> list[str]:
-    """Repository paths of the plans that the command line means."""
-    if args.plan:
-        return [_inside(project, Path(args.directory or "."), name) for name in args.plan]
-    return find_plans(project, args.track)
+    """Repository paths of the plans that the command line means, each once."""
+    start = Path(args.directory or ".")
+    named = [_inside(project, start, name) for name in args.plan]
+    if args.track or not (named or args.all_open):
+        named += find_plans(project, args.track)
+    if args.all_open:
+        named += open_plans(project)
+    return list(dict.fromkeys(named))
+
+
+def open_plans(project: Project) -> list[str]:
+    """Repository paths of the plans of all open tracks, in the order of the list of tracks."""
+    found = known_tracks(project)
+    for track in found:
+        if track.state is tracks.TrackState.INVALID and not track.archived:
+            tell(f"left out: {track.problem}")
+    return [track.plan for track in tracks.open_ones(found)]
 
 
 def find_plans(project: Project, wanted: Sequence[str] = ()) -> list[str]:
@@ -72,8 +86,8 @@ def looked_at(args: argparse.Namespace) -> tuple[Settings, list[Plan]]:
         if not args.plan:
             raise
         return load(start), [_read(start / name, name) for name in args.plan]
-    if not args.plan:
-        return project.settings, [read_plan(project, p) for p in find_plans(project, args.track)]
+    if args.all_open or args.track or not args.plan:
+        return project.settings, [read_plan(project, p) for p in plans_of(project, args)]
     return project.settings, [_look(project, start, name) for name in args.plan]
 
 

@@ -16,19 +16,25 @@ from fanfold.steps.request import Request, run_identity
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from fanfold.adapters.git.status import Head
     from fanfold.bootstrap import Project
     from fanfold.plan.model import Plan
 
 
-def build_request(project: Project, plan: Plan, args: argparse.Namespace, cap: int) -> Request:
+def build_request(
+    project: Project, plan: Plan, args: argparse.Namespace, cap: int, base: Base | None = None
+) -> Request:
     """The request, after everything that can be wrong with it was looked at; nothing is written.
+
+    It starts from `base`, where that was settled for several plans together.
 
     Raises:
         UserError: what the command line, the repository, the plan, the key or the price lacks.
     """
-    base = _base(project, plan, args)
+    alone = base is None
+    base = base or base_of(project, [plan], args)
     settings = project.settings
     limits = settings.limits
     branch = project.repository.head().branch or ""
@@ -66,20 +72,28 @@ def build_request(project: Project, plan: Plan, args: argparse.Namespace, cap: i
         efforts=settings.model.effort,
         context_deny=settings.context.deny,
         roles=settings.roles,
+        network=settings.network.allow,
+        prepare=settings.prepare.commands,
         left_out=base.left_out,
         provider=settings.model.played_by,
         predicted=predictions(plan, args),
     )
     _check(project, plan, request)
-    if base.left_out:
-        changes = counted(base.left_out, "uncommitted change is", "uncommitted changes are")
-        tell(f"{changes} left out (--include-dirty takes them in)")
-    if not request.checks:
-        tell("no check is configured: the result will be unverified (--check CMD adds one)")
+    if alone:
+        tell_of(request)
     return request
 
 
-class _Base(NamedTuple):
+def tell_of(request: Request) -> None:
+    """What a person should know before it starts."""
+    if request.left_out:
+        changes = counted(request.left_out, "uncommitted change is", "uncommitted changes are")
+        tell(f"{changes} left out (--include-dirty takes them in)")
+    if not request.checks:
+        tell("no check is configured: the result will be unverified (--check CMD adds one)")
+
+
+class Base(NamedTuple):
     """The commit that a run starts from; `left_out` counts the changes that are not in it."""
 
     commit: str
@@ -87,8 +101,8 @@ class _Base(NamedTuple):
     left_out: int
 
 
-def _base(project: Project, plan: Plan, args: argparse.Namespace) -> _Base:
-    """A commit that the user has, or a snapshot on top of it, with the plan as it will run."""
+def base_of(project: Project, plans: Sequence[Plan], args: argparse.Namespace) -> Base:
+    """A commit that the user has, or a snapshot on top of it, with the plans as they will run."""
     repository, head = project.repository, _head(project, args)
     changes = head.modified + head.staged + head.untracked + head.unmerged
     if args.include_dirty and args.base is not None:
@@ -98,14 +112,17 @@ def _base(project: Project, plan: Plan, args: argparse.Namespace) -> _Base:
     if args.include_dirty:
         tree, left_out, what = repository.dirty_tree(), 0, "what was not committed yet"
     else:
-        tree, what = repository.replace(committed, plan.path, plan.data), "the plan as it is run"
-        in_head = repository.read(repository.tree_of("HEAD"), plan.path)
-        left_out = changes - (1 if changes and in_head != plan.data else 0)
+        tree, what = committed, "the plan as it is run"
+        for plan in plans:
+            tree = repository.replace(tree, plan.path, plan.data)
+        in_head = repository.tree_of("HEAD")
+        taken = sum(repository.read(in_head, plan.path) != plan.data for plan in plans)
+        left_out = max(0, changes - taken)
     if tree == committed:
-        return _Base(commit, tree, left_out)
+        return Base(commit, tree, left_out)
     now, author = project.clock.now(), repository.author()
     snapshot = repository.commit(tree, commit, f"fanfold: {what}\n", now, author)
-    return _Base(snapshot, tree, left_out)
+    return Base(snapshot, tree, left_out)
 
 
 def _head(project: Project, args: argparse.Namespace) -> Head:

@@ -13,7 +13,6 @@ from fanfold.cli.output import say, say_json, tell
 from fanfold.cli.plans import plans_of, read_plan
 from fanfold.cli.runs import project_of
 from fanfold.cli.selection import graph_of
-from fanfold.errors import UserError
 from fanfold.run.view import nothing_to_do
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ examples:
   fanfold run                                     the approved or only open track
   fanfold run conductor/tracks/auth/plan.md --budget 5 --check "make test"
   fanfold run --phase 2 --candidates 3            three attempts a task, an arbiter picks one
+  fanfold run --all-open --budget 20              every open track, side by side, under one cap
   fanfold run --dry-run                           what would happen, free
   fanfold run --budget 5 --detach && fanfold watch
   fanfold run --budget 5 --json --yes | jq .outcome
@@ -69,6 +69,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     """Which plan."""
     parser.add_argument("plan", nargs="*", metavar="PLAN", help="a plan file")
     parser.add_argument("--track", action="append", default=[], metavar="ID", help="a track's plan")
+    parser.add_argument("--all-open", action="store_true", help="the plans of all open tracks")
 
 
 def add_shape(parser: argparse.ArgumentParser) -> None:
@@ -100,10 +101,12 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
-    paths = plans_of(project, args)
-    if len(paths) != 1:
-        raise UserError("one plan at a time: name a single plan or track")
-    plan = read_plan(project, paths[0])
+    if args.all_open or len(args.plan) + len(args.track) > 1:
+        from fanfold.cli.batches import run_batch
+
+        return run_batch(project, args)
+    (path,) = plans_of(project, args)
+    plan = read_plan(project, path)
     graph = graph_of(plan, args)
     if not graph.units:
         return _nothing_to_do(plan, graph, as_json=args.json)
@@ -117,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
 def _start(project: Project, plan: Plan, graph: Graph, args: argparse.Namespace) -> int:
     from fanfold.cli.request import build_request
 
-    cap = args.budget or project.settings.cap or ask_for_cap(project, graph, args)
+    cap = args.budget or project.settings.cap or ask_for_cap(project, [graph], args)
     project.prepare()
     engine = engine_of(project, args.engine)
     with engine.claimed(plan.path):

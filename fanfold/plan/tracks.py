@@ -25,7 +25,7 @@ APPROVED = "approved"
 _ARCHIVES = frozenset(("archive", "_archive", "archived"))
 _PLAN = "plan.md"
 _METADATA = "metadata.json"
-_LIST = "tracks.md"
+_LIST = track_list.NAME
 _FOLDER = "conductor"
 FOLDERS = (_FOLDER, "specs", ".kiro/specs", "openspec/changes")
 _TRACK = re.compile(
@@ -49,7 +49,10 @@ class TrackState(StrEnum):
 
 
 class Track(msgspec.Struct, frozen=True):
-    """A track: its folder's name is its id; `depends_on` are ids, whether they exist or not."""
+    """A track: its folder's name is its id; `depends_on` are ids, whether they exist or not.
+
+    `place` is where the list of tracks names it first, after all others where it does not.
+    """
 
     id: str
     plan: str
@@ -58,6 +61,7 @@ class Track(msgspec.Struct, frozen=True):
     archived: bool = False
     depends_on: tuple[str, ...] = ()
     problem: str = ""
+    place: int = 0
 
 
 def find(paths: Iterable[str], read: Read) -> tuple[Track, ...]:
@@ -70,11 +74,17 @@ def find(paths: Iterable[str], read: Read) -> tuple[Track, ...]:
     known = set(paths)
     plans = sorted(path for path in known if _TRACK.search(path))
     ids = [basename(dirname(path)) for path in plans]
-    lists = sorted(path for path in known if basename(path) == _LIST and _FOLDER in path.split("/"))
+    lists = sorted(
+        path for path in known if basename(path) == track_list.NAME and _FOLDER in path.split("/")
+    )
     listed: dict[str, track_list.Entry] = {}
     for path in lists:
         listed.update(track_list.read(read(path), ids))
-    return tuple(_track(path, known, read, listed) for path in plans)
+    places = {name: place for place, name in enumerate(listed)}
+    return tuple(
+        msgspec.structs.replace(track, place=places.get(track.id, len(places)))
+        for track in (_track(path, known, read, listed) for path in plans)
+    )
 
 
 def runnable(tracks: Iterable[Track]) -> tuple[Track, ...]:
@@ -85,6 +95,13 @@ def runnable(tracks: Iterable[Track]) -> tuple[Track, ...]:
         approved
         or [track for track in live if track.state in (TrackState.IN_PROGRESS, TrackState.OPEN)]
     )
+
+
+def open_ones(tracks: Iterable[Track]) -> tuple[Track, ...]:
+    """Every track that has something to do, approved or not, in the order of the list."""
+    live = (TrackState.APPROVED, TrackState.IN_PROGRESS, TrackState.OPEN)
+    found = [track for track in tracks if track.state in live and not track.archived]
+    return tuple(sorted(found, key=lambda track: track.place))
 
 
 def _track(path: str, known: set[str], read: Read, listed: dict[str, track_list.Entry]) -> Track:

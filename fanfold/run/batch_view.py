@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fanfold.run.batch_state import Standing
+from fanfold.run.batch_state import BatchState, Standing
 from fanfold.run.funding import funding
 from fanfold.run.money import dollars
 from fanfold.run.state import Outcome
@@ -13,7 +13,7 @@ from fanfold.run.view import EXIT_CODES, ended_as, run_view, unstarted_view, wai
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from fanfold.run.batch_state import BatchState, TrackState
+    from fanfold.run.batch_state import TrackState
     from fanfold.run.events import TaskSpec
     from fanfold.run.funding import Funding
     from fanfold.run.state import RunState
@@ -73,6 +73,12 @@ def batch_view(
         "duration_s": _duration(state),
         "next": next_commands(state, runs),
     }
+
+
+def empty_view() -> dict[str, Any]:
+    """What `run --all-open --json` prints where no track is open."""
+    state = BatchState(outcome=Outcome.COMPLETED)
+    return {**batch_view(state, {}, {}), "batch": None, "base": None}
 
 
 def next_commands(state: BatchState, runs: Mapping[str, RunState]) -> list[str]:

@@ -62,6 +62,7 @@ class Request(msgspec.Struct, frozen=True):
     context_deny: tuple[str, ...] = ()
     roles: dict[str, RoleRules] = {}
     network: tuple[str, ...] = ()
+    prepare: tuple[str, ...] = ()
     left_out: int = 0
     provider: str = ""
     predicted: dict[str, tuple[Predicted, ...]] = {}

@@ -1,0 +1,246 @@
+"""Several plans as one batch: choosing them, what one cap pays for, and starting it."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import ExitStack
+from graphlib import CycleError, TopologicalSorter
+from posixpath import basename, dirname
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
+
+from fanfold.cli.background import BATCH, start_detached
+from fanfold.cli.batch_drive import drive_batch, report_batch
+from fanfold.cli.consent import ask_for_cap
+from fanfold.cli.engines import engine_of
+from fanfold.cli.output import counted, say, say_json, tell
+from fanfold.cli.plans import known_tracks, plans_of, read_plan
+from fanfold.cli.pricing import estimate_of, learned
+from fanfold.cli.request import base_of, build_request, tell_of
+from fanfold.cli.selection import graph_of
+from fanfold.errors import InvalidPlan, UserError
+from fanfold.plan.tracks import TrackState
+from fanfold.plan.view import plan_json, plan_text
+from fanfold.run.batch import opening
+from fanfold.run.batch_events import BatchRequested, TrackSpec
+from fanfold.run.batch_view import empty_view
+from fanfold.run.money import dollars
+from fanfold.steps.batch_request import Batch, submit_batch
+from fanfold.steps.request import run_identity
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from fanfold.bootstrap import Project
+    from fanfold.plan.model import Graph, Plan
+    from fanfold.plan.tracks import Track
+    from fanfold.steps.request import Request
+
+
+class Chosen(NamedTuple):
+    """A plan of the batch with its track, if it is one's; `needs` are ids of others."""
+
+    id: str
+    plan: Plan
+    graph: Graph
+    needs: tuple[str, ...]
+
+
+def run_batch(project: Project, args: argparse.Namespace) -> int:
+    """`fanfold run` of several plans."""
+    if args.only or args.phase:
+        raise UserError("--only and --phase choose within one plan; name a single one")
+    if args.engine != "local":
+        raise UserError("a batch runs on this machine; leave out --engine")
+    chosen = _chosen(project, args)
+    if not chosen:
+        return _nothing_to_do(as_json=args.json)
+    if args.dry_run:
+        return _rehearse(project, chosen, args)
+    cap = args.budget or project.settings.cap
+    cap = cap or ask_for_cap(project, [each.graph for each in chosen], args)
+    project.prepare()
+    engine = engine_of(project, args.engine)
+    with ExitStack() as claims:
+        for each in chosen:
+            claims.enter_context(engine.claimed(each.plan.path))
+        batch = _batch(project, chosen, args, cap)
+        _tell_funding(batch.asked)
+        plans = {each.id: each.plan.data for each in chosen}
+        name = batch.asked.batch_id
+        project.repository.keep(f"batches/{name}/base", batch.asked.base)
+        submit_batch(project.events, project.artifacts, batch, plans)
+        if args.detach:
+            return _detach(project, name, as_json=args.json)
+        state = drive_batch(project, name)
+    return report_batch(project, state, as_json=args.json)
+
+
+def _chosen(project: Project, args: argparse.Namespace) -> list[Chosen]:
+    """The plans with something to do, in order; needs of tracks that are done are met."""
+    found = known_tracks(project)
+    by_plan = {track.plan: track for track in found}
+    chosen: list[Chosen] = []
+    for path in plans_of(project, args):
+        plan = read_plan(project, path)
+        graph = graph_of(plan, args)
+        if not graph.units:
+            tell(f"nothing to do: no task to run in {path}")
+            continue
+        track = by_plan.get(path)
+        name = track.id if track else basename(dirname(path)) or path
+        needs = _needs(track, found) if track else ()
+        chosen.append(Chosen(name, plan, graph, needs))
+    if args.all_open:
+        chosen = _ready(chosen)
+    return _checked(chosen)
+
+
+def _ready(chosen: list[Chosen]) -> list[Chosen]:
+    """Without the tracks that depend on one with which nothing can be done now."""
+    names = {each.id for each in chosen}
+    stuck = next((each for each in chosen if not names.issuperset(each.needs)), None)
+    if stuck is None:
+        return chosen
+    missing = next(need for need in stuck.needs if need not in names)
+    tell(f"left out: {stuck.id} depends on {missing}, with which nothing can be done now")
+    return _ready([each for each in chosen if each is not stuck])
+
+
+def _needs(track: Track, found: Sequence[Track]) -> tuple[str, ...]:
+    known = {other.id: other for other in found}
+    for name in track.depends_on:
+        if name not in known:
+            about = f"{dirname(track.plan)}/metadata.json"
+            raise InvalidPlan(about, 0, f"depends_on names {name!r}, which is no track here")
+    done = {other.id for other in found if other.archived or other.state is TrackState.DONE}
+    return tuple(name for name in track.depends_on if name not in done)
+
+
+def _checked(chosen: list[Chosen]) -> list[Chosen]:
+    """Raises `UserError` for two of a name, a cycle, or a need that nobody is about to meet."""
+    names = [each.id for each in chosen]
+    double = {name for name in names if names.count(name) > 1}
+    if double:
+        raise UserError(f"two plans are called {sorted(double)[0]!r}; run them one after the other")
+    for each in chosen:
+        missing = [need for need in each.needs if need not in names]
+        if missing:
+            raise UserError(
+                f"track {each.id} depends on {missing[0]}, which is not done: "
+                f"add --track {missing[0]}, or run it first"
+            )
+    try:
+        TopologicalSorter({each.id: each.needs for each in chosen}).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        raise UserError(f"tracks depend on each other in a circle: {' → '.join(circle)}") from None
+    return chosen
+
+
+def _batch(project: Project, chosen: Sequence[Chosen], args: argparse.Namespace, cap: int) -> Batch:
+    base = base_of(project, [each.plan for each in chosen], args)
+    requests = {each.id: build_request(project, each.plan, args, cap, base) for each in chosen}
+    plans = "".join(each.plan.sha256 for each in chosen)
+    name = run_identity(project.name, "batch", base.commit, plans, uuid.uuid4().hex)
+    some = requests[chosen[0].id]
+    tell_of(some)
+    return Batch(
+        asked=BatchRequested(
+            batch_id=name,
+            base=base.commit,
+            tracks=tuple(_specs(project, chosen, args, requests)),
+            cap=cap,
+            slice=some.limits.slice,
+            concurrency=some.limits.concurrency,
+            gates=some.options.gates,
+        ),
+        base_tree=base.tree,
+        requests={track: _of_batch(request, name) for track, request in requests.items()},
+    )
+
+
+def _of_batch(request: Request, batch_id: str) -> Request:
+    return replace(request, options=replace(request.options, batch=batch_id))
+
+
+def _specs(
+    project: Project,
+    chosen: Iterable[Chosen],
+    args: argparse.Namespace,
+    requests: Mapping[str, Request],
+) -> Iterator[TrackSpec]:
+    """What each track likely needs, within the slices that its attempts get."""
+    experience = learned(project.settings, args)
+    for each in chosen:
+        expected = estimate_of(project.settings, each.graph, args, experience)
+        most = expected.attempts * requests[each.id].limits.slice
+        yield TrackSpec(
+            id=each.id,
+            plan=each.plan.path,
+            title=each.plan.title or each.id,
+            run=requests[each.id].run_id,
+            need=min(round(expected.dollars.likely), most),
+            most=most,
+            units=expected.attempts,
+            needs=each.needs,
+        )
+
+
+def _tell_funding(asked: BatchRequested) -> None:
+    """Before a cent is spent: what fits and what does not. Raises `UserError` if nothing does."""
+    paid = opening(asked)
+    needs = {track.id: track.need for track in asked.tracks}
+    if not paid.promised:
+        least = min(needs, key=needs.__getitem__)
+        raise UserError(
+            f"a cap of ${dollars(asked.cap)} pays for none of {len(needs)} tracks: "
+            f"{least} alone needs about ${dollars(needs[least])}"
+        )
+    funded = counted(len(paid.promised), "track", "tracks")
+    tell(f"${dollars(asked.cap)} fund {funded}: {', '.join(paid.promised)}")
+    for track in paid.unfunded:
+        tell(
+            f"does not fit: {track} needs about ${dollars(needs[track])}, ${dollars(paid.left)} "
+            "are left; it runs if others end cheaper"
+        )
+    for track in paid.blocked:
+        tell(f"does not fit: {track} depends on a track that is not funded")
+
+
+def _rehearse(project: Project, chosen: Sequence[Chosen], args: argparse.Namespace) -> int:
+    """`--dry-run`: everything is looked at, nothing is written."""
+    cap = args.budget or project.settings.cap
+    batch = _batch(project, chosen, args, cap or sum(_high(project, each, args) for each in chosen))
+    if args.json:
+        plans = [plan_json(each.plan, each.graph) for each in chosen]
+        say_json({"schema": "fanfold.plans/1", "plans": plans})
+        return 0
+    for each in chosen:
+        say(plan_text(each.plan, each.graph))
+    _tell_funding(batch.asked)
+    say("dry run: nothing was written or spent")
+    return 0
+
+
+def _high(project: Project, each: Chosen, args: argparse.Namespace) -> int:
+    expected = estimate_of(project.settings, each.graph, args, learned(project.settings, args))
+    return round(expected.dollars.high) + 1
+
+
+def _detach(project: Project, batch_id: str, *, as_json: bool) -> int:
+    log = str(start_detached(project, batch_id, BATCH))
+    if as_json:
+        say_json({"schema": "fanfold.detached/1", "batch": batch_id, "log": log})
+    else:
+        say(f"batch {batch_id} goes on in the background; next: fanfold watch {batch_id}")
+    return 0
+
+
+def _nothing_to_do(*, as_json: bool) -> int:
+    tell("nothing to do: no track has an open task")
+    if as_json:
+        say_json(empty_view())
+    return 0
