@@ -107,14 +107,15 @@ class Cloud(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The deployment that carries out runs with `--engine aws`.
 
     The names of its stacks begin with `stack`. `project` is what the repository is called there,
-    else its name at `origin`; an empty `region` or `profile` is the AWS packages' to find. A lost
-    connection is tried again for `patience_s` seconds.
+    else its name at `origin`; an empty `region` or `profile` is the AWS packages' to find. Whoever
+    follows a run looks every `look_s` seconds, and bears with a lost connection for `patience_s`.
     """
 
     stack: str = ""
     region: str = ""
     profile: str = ""
     project: str = ""
+    look_s: float = 1.0
     patience_s: float = 300.0
 
 

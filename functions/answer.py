@@ -1,4 +1,4 @@
-"""Answer: a person approves or rejects at a gate, or cancels the run."""
+"""Answer: a person approves or rejects at a gate, cancels the run, or has it go on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fanfold.bootstrap_aws import deployed
-from fanfold.run.events import ApprovalDenied, ApprovalGranted, CancelRequested
+from fanfold.run.events import ApprovalDenied, ApprovalGranted, CancelRequested, RunResumed
 from fanfold.steps.answer import answer
 from functions.handling import logger
 
@@ -19,13 +19,20 @@ if TYPE_CHECKING:
 
 
 class Said(msgspec.Struct, frozen=True):
-    """`word` is approve, reject or cancel; the first two name a `gate`."""
+    """`word` is approve, reject, cancel or resume; the first two name a `gate`.
+
+    To resume is to begin `generation`: with the `cap` in micro-dollars where it is raised, or as a
+    `handover` in which nothing is tried again.
+    """
 
     run_id: str
     word: str
     by: str
     gate: str = ""
     reason: str = ""
+    generation: int = 0
+    cap: int | None = None
+    handover: bool = False
 
 
 @logger.inject_lambda_context(correlation_id_path="run_id")
@@ -36,5 +43,6 @@ def handler(event: dict[str, Any], _context: LambdaContext, cloud: Cloud | None 
         "approve": ApprovalGranted(said.gate, said.by),
         "reject": ApprovalDenied(said.gate, said.reason, said.by),
         "cancel": CancelRequested(said.by),
+        "resume": RunResumed(said.generation, said.cap, said.handover),
     }
-    answer(said.run_id, words[said.word], (cloud or deployed()).supervision)
+    answer(said.run_id, words[said.word], (cloud or deployed()).supervision, said.by)

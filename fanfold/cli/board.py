@@ -211,6 +211,8 @@ def _told_of_end(data: e.EventData) -> str | None:
         return f"the cap pays for no more: {', '.join(data.units)} not started"
     if isinstance(data, e.CancelRequested):
         return f"told to stop by {data.by}"
+    if isinstance(data, e.RunQueued):
+        return f"queued: {data.reason}"
     if isinstance(data, e.PlanWrittenBack):
         return f"written to branch {data.branch}"
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.cli.output import counted, say, say_json
-from fanfold.cli.runs import find_run, known_runs, project_of
+from fanfold.cli.runs import add_engine_argument, find_run, known_runs, project_of
 from fanfold.errors import RunBusy
 from fanfold.run.state import Outcome
 from fanfold.run.view import outcome_of
@@ -23,12 +23,13 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help="only this run (default: all ended)")
+    add_engine_argument(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
-    runs = [find_run(project, args)] if args.run else known_runs(project)
+    runs = [find_run(project, args)] if args.run else known_runs(project, args.engine)
     cleaned: list[str] = []
     files = 0
     for run in runs:

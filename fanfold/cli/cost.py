@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
-    runs = known_runs(project)
+    runs = known_runs(project, args.engine)
     spendings = (
         _spendings(find_run(project, args), args.by)
         if args.run

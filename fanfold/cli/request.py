@@ -6,6 +6,8 @@ import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.bootstrap import prices_of, require_model, require_sandbox
+from fanfold.cli.engines import LOCAL
+from fanfold.cli.engines.whereabouts import place_of
 from fanfold.cli.output import counted, tell
 from fanfold.cli.predictions import predictions
 from fanfold.cli.selection import chosen_tasks
@@ -38,9 +40,10 @@ def build_request(
     settings = project.settings
     limits = settings.limits
     branch = project.repository.head().branch or ""
+    name, only = _project_name(project, args), chosen_tasks(plan, args)
     request = Request(
-        run_id=run_identity(project.name, branch, base.commit, plan.sha256, uuid.uuid4().hex),
-        project=project.name,
+        run_id=run_identity(name, branch, base.commit, plan.sha256, _nonce(args, only)),
+        project=name,
         plan_path=plan.path,
         plan_sha256=plan.sha256,
         base=base.commit,
@@ -64,7 +67,7 @@ def build_request(
             unit=args.unit,
             parallel=args.parallel,
             sandbox=not args.no_sandbox,
-            only=chosen_tasks(plan, args),
+            only=only,
         ),
         checks=settings.run_checks(tuple(args.check)),
         unit_checks=settings.unit_checks(),
@@ -91,6 +94,23 @@ def tell_of(request: Request) -> None:
         tell(f"{changes} left out (--include-dirty takes them in)")
     if not request.checks:
         tell("no check is configured: the result will be unverified (--check CMD adds one)")
+
+
+def _project_name(project: Project, args: argparse.Namespace) -> str:
+    """In the cloud all clones of a repository are one project."""
+    if args.engine == LOCAL:
+        return project.name
+    return place_of(project, project.settings.cloud).project
+
+
+def _nonce(args: argparse.Namespace, only: Sequence[str]) -> str:
+    """What makes this run another than one of the same plan on the same base.
+
+    In the cloud nothing but other tasks does: who asks twice means one run.
+    """
+    if args.engine == LOCAL or args.rerun:
+        return uuid.uuid4().hex
+    return ",".join(sorted(only))
 
 
 class Base(NamedTuple):
@@ -120,8 +140,9 @@ def base_of(project: Project, plans: Sequence[Plan], args: argparse.Namespace) -
         left_out = max(0, changes - taken)
     if tree == committed:
         return Base(commit, tree, left_out)
-    now, author = project.clock.now(), repository.author()
-    snapshot = repository.commit(tree, commit, f"fanfold: {what}\n", now, author)
+    # The same content makes the same commit, and so the same run.
+    when, author = repository.time_of(commit), repository.author()
+    snapshot = repository.commit(tree, commit, f"fanfold: {what}\n", when, author)
     return Base(snapshot, tree, left_out)
 
 
@@ -142,6 +163,10 @@ def _check(project: Project, plan: Plan, request: Request) -> None:
     prices = prices_of(project.settings)
     for model in {request.model_for(role) for role in (*request.models, *request.roles)}:
         prices.worst_case(model, 1, 1)
+    if request.options.engine != LOCAL:
+        if not request.options.sandbox:
+            raise UserError("--no-sandbox is for this machine: in the cloud nothing runs without")
+        return
     require_model(project.settings)
     if request.options.sandbox:
         require_sandbox()

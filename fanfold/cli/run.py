@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fanfold.cli.consent import ask_for_cap
 from fanfold.cli.drive import report
-from fanfold.cli.engines import engine_of
+from fanfold.cli.engines import LOCAL, NAMES, engine_of
 from fanfold.cli.money import budget
 from fanfold.cli.output import say, say_json, tell
 from fanfold.cli.plans import plans_of, read_plan
@@ -28,6 +28,7 @@ examples:
   fanfold run --all-open --budget 20              every open track, side by side, under one cap
   fanfold run --dry-run                           what would happen, free
   fanfold run --budget 5 --detach && fanfold watch
+  fanfold run --budget 5 --engine aws             in your AWS account (docs/deploy.md)
   fanfold run --budget 5 --json --yes | jq .outcome
 
 exit codes: 0 all merged and green, 1 not all merged or unverified, 2 wrong input, 3 waits for
@@ -42,7 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--include-dirty", action="store_true", help="start from the work tree as it is"
     )
-    parser.add_argument("--engine", choices=("local",), default="local", help="where to run")
+    parser.add_argument(
+        "--engine", choices=NAMES, default=LOCAL, help="on this machine, or in your AWS account"
+    )
+    parser.add_argument(
+        "--rerun", action="store_true", help="another run, even of what was run before"
+    )
     parser.add_argument("--budget", type=budget, metavar="USD", help="the hard cap of the run")
     parser.add_argument(
         "--gates",
@@ -137,7 +143,8 @@ def _detach(engine: Engine, run_id: str, *, as_json: bool) -> int:
     if as_json:
         say_json({"schema": "fanfold.detached/1", "run": run_id, "log": log})
     else:
-        say(f"run {run_id} goes on in the background; next: fanfold watch {run_id}")
+        where = "in the background" if engine.name == LOCAL else "in the cloud"
+        say(f"run {run_id} goes on {where}; next: fanfold watch {run_id}")
     return 0
 
 

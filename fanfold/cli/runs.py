@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.bootstrap import open_project
-from fanfold.cli.engines import LOCAL, engine_of
+from fanfold.cli.engines import AWS, LOCAL, NAMES, engine_of
+from fanfold.cli.engines.whereabouts import remembered
 from fanfold.errors import ArtifactMissing, UnknownRun
 from fanfold.run.state import UnitStatus
 from fanfold.run.view import outcome_of
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from fanfold.bootstrap import Project
     from fanfold.cli.engines import Engine
+    from fanfold.cli.engines.whereabouts import Place
     from fanfold.run.state import RunState
 
 
@@ -39,6 +42,16 @@ def add_run_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run", nargs="?", metavar="RUN", help="a run's name or a prefix of it (default: the latest)"
     )
+    add_engine_argument(parser)
+
+
+def add_engine_argument(parser: argparse.ArgumentParser) -> None:
+    """Where to look for runs; without it, wherever they went from here."""
+    parser.add_argument(
+        "--engine",
+        choices=NAMES,
+        help="look among the runs of this machine, or of the deployment (default: those of here)",
+    )
 
 
 def project_of(args: argparse.Namespace, *, unborn: bool = False) -> Project:
@@ -49,17 +62,21 @@ def project_of(args: argparse.Namespace, *, unborn: bool = False) -> Project:
 def find_run(project: Project, args: argparse.Namespace) -> Run:
     """The one run that `args.run` names; None is the latest.
 
+    What is not known here is looked for in the deployment, if the settings name one.
+
     Raises:
         UnknownRun: none does, or more than one.
     """
-    runs = known_runs(project)
     wanted: str | None = args.run
+    runs = known_runs(project, args.engine)
+    if wanted is None and runs:
+        return _latest(runs)
+    found = _matching(runs, wanted)
+    if not found and args.engine is None and project.settings.cloud.stack:
+        runs = known_runs(project, AWS)
+        found = _matching(runs, wanted)
     if not runs:
         raise UnknownRun("no run here yet; `fanfold run` starts one")
-    if wanted is None:
-        return runs[-1]
-    exact = [r for r in runs if r.run_id == wanted]
-    found = exact or [r for r in runs if r.run_id.startswith(wanted)]
     if not found:
         raise UnknownRun(f"no run {wanted!r} here; `fanfold status` lists them")
     if len(found) > 1:
@@ -68,10 +85,44 @@ def find_run(project: Project, args: argparse.Namespace) -> Run:
     return found[0]
 
 
-def known_runs(project: Project) -> list[Run]:
-    """Every run that was started here, the oldest first."""
-    local = engine_of(project, LOCAL)
-    return [Run(local, name) for name in local.names()]
+def known_runs(project: Project, engine: str | None = None) -> list[Run]:
+    """The runs of an engine; by default all that were started here. Of each, the oldest first."""
+    if engine == AWS:
+        return _runs_of(engine_of(project, AWS))
+    local = _runs_of(engine_of(project, LOCAL))
+    return local if engine == LOCAL else local + _sent_from_here(project)
+
+
+def _runs_of(engine: Engine) -> list[Run]:
+    return [Run(engine, name) for name in engine.names()]
+
+
+def _sent_from_here(project: Project) -> list[Run]:
+    """The runs that went into a cloud; nothing of AWS is imported where there are none."""
+    engines: dict[Place, Engine] = {}
+    runs: list[Run] = []
+    for record in remembered(project):
+        if record.place not in engines:
+            engines[record.place] = engine_of(project, AWS, record.place)
+        runs.append(Run(engines[record.place], record.run_id))
+    return runs
+
+
+def _matching(runs: list[Run], wanted: str | None) -> list[Run]:
+    if wanted is None:
+        return runs[-1:]
+    exact = [r for r in runs if r.run_id == wanted]
+    return exact or [r for r in runs if r.run_id.startswith(wanted)]
+
+
+def _latest(runs: list[Run]) -> Run:
+    """The last of each engine's runs are compared by when they were asked for."""
+    last = {run.engine: run for run in runs}.values()
+    return runs[-1] if len(last) == 1 else max(last, key=_asked_at)
+
+
+def _asked_at(run: Run) -> datetime:
+    return run.journal().state.requested_at or datetime.max.replace(tzinfo=UTC)
 
 
 def run_names(project: Project) -> list[str]:

@@ -21,6 +21,7 @@ examples:
   fanfold status              every run, the latest last
   fanfold status 3fa9         one run, task by task
   fanfold status 3fa9 --json  the object that `run --json` prints
+  fanfold status --engine aws every run of this repository in the deployment
 """
 
 
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
     if args.run is None:
-        _list(project, as_json=args.json)
+        _list(project, args.engine, as_json=args.json)
         return 0
     run = find_run(project, args)
     view = run_view(run.journal().state, interrupted=not run.engine.is_driven(run.run_id))
@@ -62,8 +63,8 @@ def describe(view: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _list(project: Project, *, as_json: bool) -> None:
-    found = [_row(run) for run in known_runs(project)]
+def _list(project: Project, engine: str | None, *, as_json: bool) -> None:
+    found = [_row(run) for run in known_runs(project, engine)]
     if as_json:
         say_json({"schema": "fanfold.runs/1", "runs": found})
     elif not found:

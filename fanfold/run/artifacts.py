@@ -4,6 +4,7 @@ from __future__ import annotations
 
 QUEUE = "queue/"
 WAITING = "waiting/"
+REQUESTS = "requests/"
 
 
 def run_file(run_id: str, name: str) -> str:
@@ -38,3 +39,8 @@ def token_file(run_id: str) -> str:
 def queue_file(when: str, run_id: str) -> str:
     """A run that waits for a slot; in the order of `when`, a sortable time."""
     return f"{QUEUE}{when}-{run_id}"
+
+
+def request_file(run_id: str) -> str:
+    """What starts a run by appearing."""
+    return f"{REQUESTS}{run_id}.json"

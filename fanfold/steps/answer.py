@@ -5,29 +5,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.errors import UserError
-from fanfold.run.events import ApprovalDenied, ApprovalGranted, CancelRequested
+from fanfold.run.events import ApprovalDenied, ApprovalGranted, CancelRequested, RunResumed
 from fanfold.steps.start import start
 
 if TYPE_CHECKING:
     from fanfold.run.state import RunState
     from fanfold.steps.wiring import Supervision
 
-Word = ApprovalGranted | ApprovalDenied | CancelRequested
+Word = ApprovalGranted | ApprovalDenied | CancelRequested | RunResumed
 SAID = {ApprovalGranted: "approved", ApprovalDenied: "rejected"}
 
 
-def answer(run_id: str, word: Word, supervision: Supervision) -> None:
+def answer(run_id: str, word: Word, supervision: Supervision, by: str = "") -> None:
     """Append `word` unless it was said before, and see to it that the run goes on.
+
+    `by` is who said it, where the word itself does not tell.
 
     Raises `UserError` for a gate that does not wait, or a run that has ended.
     """
     journal = supervision.journal(run_id)
     if not _was_said(journal.refresh(), word):
-        journal.append(word, actor=word.by or "user")
+        journal.append(word, actor=_speaker(word) or by or "user")
     start(run_id, supervision)
 
 
+def _speaker(word: Word) -> str:
+    return "" if isinstance(word, RunResumed) else word.by
+
+
 def _was_said(state: RunState, word: Word) -> bool:
+    if isinstance(word, RunResumed):
+        return state.generation >= word.generation
     if isinstance(word, CancelRequested):
         return state.cancelled
     gate = state.gates.get(word.gate)

@@ -15,6 +15,8 @@ from fanfold.adapters.aws.failures import translated
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mypy_boto3_bedrock import BedrockClient
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_lambda import LambdaClient
@@ -85,12 +87,20 @@ class Clients:
         return self._client("s3")
 
     @property
+    def models(self) -> BedrockClient:
+        return self._client("bedrock")
+
+    @property
     def secrets(self) -> SecretsManagerClient:
         return self._client("secretsmanager")
 
     @property
     def queues(self) -> SQSClient:
         return self._client("sqs")
+
+    @property
+    def stacks(self) -> CloudFormationClient:
+        return self._client("cloudformation")
 
     @property
     def state_machines(self) -> SFNClient:

@@ -30,8 +30,12 @@ class StateMachineExecutions:
         except FAILURES as error:
             if code_of(error) != "ExecutionAlreadyExists":
                 raise explained(f"start execution {name!r}", error) from error
+        return self.name_of(run_id, generation)
+
+    def name_of(self, run_id: str, generation: int) -> str:
+        """The ARN that the execution of a generation has, or will have."""
         parts = self._state_machine.split(":")
-        return ":".join((*parts[:5], "execution", parts[6], name))
+        return ":".join((*parts[:5], "execution", parts[6], f"{run_id}-{generation}"))
 
     def is_over(self, execution: str) -> bool:
         with translated(f"look at execution {execution!r}"):

@@ -24,11 +24,17 @@ FAILURES = (BotoCoreError, ClientError)
 BROKEN_OFF = (ConnectionError, FlexibleChecksumError, HTTPClientError, IncompleteReadError)
 
 _SIGN_IN = "sign in again, for example with `aws sso login`"
+_ALLOW = "the policy `<stack>-user` allows all that fanfold's commands ask for"
 _MENDS = {
+    "AccessDenied": _ALLOW,
+    "AccessDeniedException": _ALLOW,
     "ExpiredToken": _SIGN_IN,
     "ExpiredTokenException": _SIGN_IN,
     "UnrecognizedClientException": "look at the credentials that are set",
     "InvalidClientTokenId": "look at the credentials that are set",
+    "SSOTokenLoadError": _SIGN_IN,
+    "UnauthorizedSSOTokenError": _SIGN_IN,
+    "TokenRetrievalError": _SIGN_IN,
     "NoCredentialsError": "sign in with the AWS command line, or set AWS_PROFILE",
     "NoRegionError": "set `region` in [cloud] of fanfold.toml, or AWS_REGION",
     "ProfileNotFound": "set `profile` in [cloud] of fanfold.toml to one that is configured",

@@ -79,6 +79,17 @@ def take_packs(repository: GitRepository, artifacts: ArtifactStore, home: str) -
     return new
 
 
+def take_snapshot(repository: GitRepository, artifacts: ArtifactStore, oid: str) -> None:
+    """Add a commit or tree that was pushed, and its files; a commit's parents are not among them.
+
+    Raises `ArtifactMissing` for one that was never pushed whole, or `ArtifactCorrupt`.
+    """
+    key = snapshot_key(oid, "idx")
+    if not artifacts.exists(key):
+        raise ArtifactMissing(f"no snapshot of {oid}: {key!r} is not there; push it again")
+    _take_pack(repository, artifacts, key.removesuffix(".idx"))
+
+
 class SnapshotRepository(GitRepository):
     """`ports.Repository` in a private bare folder, made of snapshots and of what one run published.
 
@@ -154,10 +165,7 @@ class SnapshotRepository(GitRepository):
     def _take_snapshot(self, oid: str) -> None:
         if oid in self.objects:
             return
-        key = snapshot_key(oid, "idx")
-        if not self._artifacts.exists(key):
-            raise ArtifactMissing(f"no snapshot of {oid}: {key!r} is not there; push it again")
-        _take_pack(self, self._artifacts, key.removesuffix(".idx"))
+        take_snapshot(self, self._artifacts, oid)
         if self.objects[oid].type == ObjectType.COMMIT:
             with (Path(self.git_dir) / "shallow").open("a") as shallow:
                 shallow.write(f"{oid}\n")

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from fanfold.bootstrap import Project
+    from fanfold.cli.engines.whereabouts import Place
+    from fanfold.cli.follow import Pace
     from fanfold.ports import ArtifactStore, EventStore
     from fanfold.run.state import RunState
     from fanfold.steps.answer import Word
@@ -25,6 +27,8 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str: ...  # one of `NAMES`
+    @property
+    def pace(self) -> Pace: ...  # of whoever follows a run
     @property
     def events(self) -> EventStore: ...
     @property
@@ -73,10 +77,16 @@ class Engine(Protocol):
         ...
 
 
-def engine_of(project: Project, name: str) -> Engine:
-    """The engine that `--engine NAME` asks for."""
-    if name == AWS:
-        raise NotImplementedError
-    from fanfold.cli.engines.local import ThisMachine
+def engine_of(project: Project, name: str, place: Place | None = None) -> Engine:
+    """The engine that `--engine NAME` asks for; in the cloud at `place`, else where settings say.
 
-    return ThisMachine(project)
+    Only with `aws` is anything of AWS imported.
+    """
+    if name == LOCAL:
+        from fanfold.cli.engines.local import ThisMachine
+
+        return ThisMachine(project)
+    from fanfold.cli.engines.aws import Account
+    from fanfold.cli.engines.whereabouts import place_of
+
+    return Account(project, place or place_of(project, project.settings.cloud))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fanfold.bootstrap import local_lease, prepare_environment
 from fanfold.cli.engines import LOCAL
+from fanfold.cli.follow import Pace
 from fanfold.cli.output import tell
 from fanfold.run.events import CancelRequested, run_stream
 from fanfold.steps.journal import Journal
@@ -27,6 +28,7 @@ class ThisMachine:
     """`Engine` over `.ai-workspace/` of the project."""
 
     name = LOCAL
+    pace = Pace(look_s=0.3, quiet_s=0.0, patience_s=0.0)
 
     def __init__(self, project: Project) -> None:
         self._project = project

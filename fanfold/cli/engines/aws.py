@@ -1,0 +1,235 @@
+"""An AWS account: runs are driven by the supervisor that is deployed there."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
+from typing import TYPE_CHECKING, NoReturn
+
+from fanfold.adapters.aws.artifact_store import S3ArtifactStore
+from fanfold.adapters.aws.clients import Clients
+from fanfold.adapters.aws.event_store import DynamoEventStore
+from fanfold.adapters.aws.executions import StateMachineExecutions
+from fanfold.adapters.aws.failures import translated
+from fanfold.adapters.aws.projections import Projections
+from fanfold.adapters.aws.spokesman import Spokesman
+from fanfold.adapters.aws.stack import read_outputs
+from fanfold.adapters.aws.table import Table
+from fanfold.adapters.git.fetch import fetch_result
+from fanfold.adapters.git.snapshots import push_snapshot
+from fanfold.cli.drive import RunStopped
+from fanfold.cli.engines import AWS
+from fanfold.cli.engines.whereabouts import remember
+from fanfold.cli.follow import Follower, Pace
+from fanfold.cli.output import tell
+from fanfold.engine import Interrupted
+from fanfold.errors import CloudError, CloudUnavailable, InvalidSettings, RunBusy, UserError
+from fanfold.run.events import CancelRequested, RunResumed
+from fanfold.run.view import outcome_of, run_view
+from fanfold.settings import deployment_of, own_version
+from fanfold.steps.hand_in import hand_in, was_handed_in
+from fanfold.steps.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from fanfold.adapters.aws.projections import RunRow
+    from fanfold.bootstrap import Project
+    from fanfold.cli.engines.whereabouts import Place
+    from fanfold.run.state import RunState
+    from fanfold.settings import Deployment
+    from fanfold.steps.answer import Word
+    from fanfold.steps.request import Request
+
+ATTEMPTS = 3
+QUIET_S = 10.0
+SETTLE_S = 30.0
+
+
+class Account:
+    """`Engine` over a deployment; nothing is asked of AWS before a command needs it."""
+
+    name = AWS
+
+    def __init__(self, project: Project, place: Place) -> None:
+        self._project, self.place = project, place
+        self.clients = Clients(profile=place.profile, region=place.region, attempts=ATTEMPTS)
+
+    @property
+    def pace(self) -> Pace:
+        cloud = self._project.settings.cloud
+        return Pace(cloud.look_s, QUIET_S, cloud.patience_s)
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        """Raises `InvalidSettings` where there is none of this version, or `CloudError`."""
+        stack = self.place.stack
+        outputs = read_outputs(self.clients.stacks, f"{stack}-control")
+        if "DeploymentVersion" not in outputs:
+            raise InvalidSettings(f"stack {stack}-control tells of no deployment: deploy it again")
+        found = deployment_of(outputs)
+        _require_same_version(found.version, stack)
+        return found
+
+    @property
+    def artifacts(self) -> S3ArtifactStore:
+        return self._artifacts
+
+    @property
+    def events(self) -> DynamoEventStore:
+        return self._events
+
+    @cached_property
+    def _artifacts(self) -> S3ArtifactStore:
+        return S3ArtifactStore(self.clients.s3, self.deployment.artifact_bucket)
+
+    @cached_property
+    def _events(self) -> DynamoEventStore:
+        table = Table(self.clients.dynamodb, self.deployment.events_table)
+        return DynamoEventStore(table, self.place.project, self._project.clock, self._artifacts)
+
+    @cached_property
+    def _executions(self) -> StateMachineExecutions:
+        return StateMachineExecutions(self.clients.state_machines, self.deployment.state_machine)
+
+    @cached_property
+    def _spokesman(self) -> Spokesman:
+        return Spokesman(self.clients.functions, self.deployment.answer_function)
+
+    @cached_property
+    def user(self) -> str:
+        """Who asks, as AWS knows them: the name of a session or of a user."""
+        with translated("see who you are"):
+            return self.clients.identity.get_caller_identity()["Arn"].rpartition("/")[2]
+
+    def rows(self) -> list[RunRow]:
+        """The project's runs as the deployment lists them, the oldest first."""
+        table = Table(self.clients.dynamodb, self.deployment.projections_table)
+        return Projections(table, self.place.project, self.events).runs()
+
+    def names(self) -> list[str]:
+        return [row.run for row in self.rows()]
+
+    def claimed(self, plan: str) -> AbstractContextManager[None]:  # noqa: ARG002
+        """The supervisor sees to it that a plan is run once at a time."""
+        return nullcontext()
+
+    def submit(self, request: Request, plan: bytes) -> bool:
+        run_id = request.run_id
+        if was_handed_in(self.artifacts, run_id):
+            tell(f"this was asked for before: following run {run_id} (--rerun asks for another)")
+            remember(self._project, run_id, self.place)
+            return False
+        self._project.repository.keep(f"runs/{run_id}/base", request.base)
+        if push_snapshot(self._project.repository, request.base, self.artifacts):
+            tell(f"pushed the files of {request.base[:7]} to {self.place.stack}")
+        hand_in(self.artifacts, request, plan)
+        remember(self._project, run_id, self.place)
+        tell(f"run {run_id} is submitted to {self.place.stack}")
+        return True
+
+    def drive(self, run_id: str) -> RunState:
+        follower = Follower(self, run_id, self._project.clock)
+        with _terminable():
+            try:
+                ended = follower.follow()
+            except KeyboardInterrupt:
+                raise Interrupted(f"run {run_id} goes on in the cloud; {_how(run_id)}") from None
+            except CloudUnavailable as error:
+                _stopped(follower.state, str(error), f"the run goes on; {_how(run_id)}")
+        state = follower.state
+        if state.rejected:
+            raise UserError(f"run {run_id} was not started: {state.rejected}")
+        if not ended:
+            _stopped(state, "its execution ended early", f"`fanfold resume {run_id}` goes on")
+        fetch_result(self._project.repository, self.artifacts, state)
+        return state
+
+    def resume(self, run_id: str, cap: int | None = None) -> RunState:
+        state = self._state(run_id)
+        waits = outcome_of(state) is not None
+        if (waits and cap is not None) or not self._is_driven(state):
+            self._spokesman.say(run_id, RunResumed(state.generation + 1, cap), self.user)
+        elif cap is not None:
+            raise RunBusy(f"run {run_id} is under way; its cap can be raised when it has stopped")
+        return self.drive(run_id)
+
+    def detach(self, run_id: str) -> None:
+        """Nothing to do: it needs no command to go on."""
+
+    def is_driven(self, run_id: str) -> bool:
+        return self._is_driven(self._state(run_id))
+
+    def say(self, run_id: str, word: Word) -> RunState:
+        driven = self._is_driven(before := self._state(run_id))
+        self._spokesman.say(run_id, word, self.user)
+        if isinstance(word, CancelRequested) and not driven:
+            takeover = RunResumed(before.generation + 1, handover=True)
+            self._spokesman.say(run_id, takeover, self.user)
+        if isinstance(word, CancelRequested) and (not driven or outcome_of(before) is not None):
+            return self._settled(run_id)
+        return self._state(run_id)
+
+    def fetch(self, run_id: str) -> None:
+        fetch_result(self._project.repository, self.artifacts, self._state(run_id))
+
+    def _state(self, run_id: str) -> RunState:
+        return Journal(self.events, run_id).refresh()
+
+    def _is_driven(self, state: RunState) -> bool:
+        """One that has no execution yet gets one: from the queue, or once its request is heard."""
+        if state.outcome is not None:
+            return False
+        if state.requested_at is None:
+            return True
+        try:
+            execution = self._executions.name_of(state.run_id, state.generation)
+            return not self._executions.is_over(execution)
+        except CloudError as error:
+            if error.code == "ExecutionDoesNotExist":
+                return True
+            raise
+
+    def _settled(self, run_id: str) -> RunState:
+        """The run once it has ended; as it is when that takes long."""
+        clock = self._project.clock
+        latest = clock.monotonic() + SETTLE_S
+        while (state := self._state(run_id)).outcome is None and clock.monotonic() < latest:
+            clock.sleep(self.pace.look_s)
+        return state
+
+
+def _require_same_version(theirs: str, stack: str) -> None:
+    own = own_version()
+    if theirs.split(".")[:2] != own.split(".")[:2]:
+        raise InvalidSettings(
+            f"deployment {stack!r} has fanfold {theirs}, this is {own}: deploy this one "
+            "(`make deploy`), or install that one"
+        )
+
+
+def _how(run_id: str) -> str:
+    return f"`fanfold watch {run_id}` follows it, `fanfold cancel {run_id}` stops it"
+
+
+def _stopped(state: RunState, problem: str, how: str) -> NoReturn:
+    raise RunStopped(f"{problem}; {how}", {**run_view(state), "error": problem})
+
+
+@contextmanager
+def _terminable() -> Generator[None]:
+    """SIGTERM ends the following as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
