@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .uv/$(UV_VERSION)/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
-BENCHMARKS := $(filter-out benchmarks/fleet.py,$(wildcard benchmarks/*.py))
+BENCHMARKS := $(filter-out $(addprefix benchmarks/,fleet.py own.py prompt_cache.py rival.py),$(wildcard benchmarks/*.py))
 STAGE ?= dev
 PROFILE ?= lite
 

@@ -14,7 +14,7 @@ from fanfold.errors import ModelUnavailable
 from fanfold.ports import ModelReply, ModelRequest
 from fanfold.run.attempt import Report, TaskText, Usage
 from tests.fakes.memory import ManualClock
-from tests.fakes.prompt_cache import Block, PromptCache, blocks_of
+from benchmarks.prompt_cache import Block, PromptCache, blocks_of
 from tests.unit.agent.conftest import DONE, Attempt, Replies, a_context
 
 LONG = b"x" * WORTH_WAITING

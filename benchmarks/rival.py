@@ -1,0 +1,110 @@
+"""mini-swe-agent on the benchmark's forty commands, as it ships: its templates, its one tool.
+
+It is heavy, so it is not installed: `uv` fetches it, and this file runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+RIVAL = "mini-swe-agent==2.4.6"
+STEPS, LINES = 40, 120
+TASK = "Make part 7 shout, and its tests.\n" * 20
+
+
+def command(step: int) -> str:
+    if step == STEPS - 1:
+        return "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
+    return f"sed -n {step + 1},{step + 40}p part{step % 8}.py"
+
+
+def thought(step: int) -> str:
+    return f"Step {step}: I look at part {step % 8} to see how its neighbours call it. " * 4
+
+
+def make_files(folder: Path) -> None:
+    for number in range(8):
+        lines = (f"def part{number}_{n}(): return {n}\n" for n in range(LINES))
+        (folder / f"part{number}.py").write_text("".join(lines))
+
+
+def told() -> dict[str, Any] | None:
+    """One attempt of it: seconds, texts as `play` gives them; None where it cannot be had."""
+    uv = shutil.which("uv") or next(map(str, Path(".uv").glob("*/bin/uv")), None)
+    if uv is None:
+        return None
+    run = [uv, "run", "--quiet", "--no-project", "--with", RIVAL, "python", __file__]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(done.stderr.strip()[-500:], file=sys.stderr)
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def play(folder: Path) -> dict[str, Any]:
+    """Seconds; the tool; the texts of all messages, block by block; how many each call sent."""
+    agents = importlib.import_module("minisweagent.agents.default")
+    local = importlib.import_module("minisweagent.environments.local")
+    models = importlib.import_module("minisweagent.models.test_models")
+    tools = importlib.import_module("minisweagent.models.utils.actions_toolcall")
+    config = _shipped()
+    lengths: list[int] = []
+
+    class Recorded(models.DeterministicToolcallModel):
+        def query(self, messages: list[Any], **more: Any) -> Any:
+            lengths.append(len(messages))
+            return models.DeterministicToolcallModel.query(self, messages, **more)
+
+    model = Recorded(
+        outputs=[_output(models, step) for step in range(STEPS)],
+        observation_template=config["model"]["observation_template"],
+    )
+    environment = local.LocalEnvironment(cwd=str(folder), env=config["environment"]["env"])
+    shipped = {k: config["agent"][k] for k in ("system_template", "instance_template")}
+    shipped |= {"cost_limit": 0.0, "output_path": folder / "trajectory.json"}
+    agent = agents.DefaultAgent(model, environment, **shipped)
+    started = time.perf_counter()
+    agent.run(TASK)
+    seconds = time.perf_counter() - started
+    texts = [_blocks(message) for message in agent.messages]
+    tool = json.dumps(tools.BASH_TOOL)
+    return {"seconds": seconds, "tool": tool, "texts": texts, "lengths": lengths}
+
+
+def _shipped() -> dict[str, Any]:
+    yaml = importlib.import_module("yaml")
+    package = importlib.import_module("minisweagent")
+    return yaml.safe_load(
+        (Path(package.__file__ or "").parent / "config" / "mini.yaml").read_text()
+    )
+
+
+def _output(models: Any, step: int) -> dict[str, Any]:
+    action = {"command": command(step), "tool_call_id": f"toolu_{step}"}
+    arguments = json.dumps({"command": command(step)})
+    call = {"id": f"toolu_{step}", "function": {"name": "bash", "arguments": arguments}}
+    return models.make_toolcall_output(thought(step), [call], [action])
+
+
+def _blocks(message: dict[str, Any]) -> list[str]:
+    calls = [call["function"]["arguments"] for call in message.get("tool_calls") or ()]
+    return [str(message.get("content") or ""), *calls]
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as name:
+        make_files(Path(name))
+        print(json.dumps(play(Path(name))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
