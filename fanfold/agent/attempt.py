@@ -10,7 +10,7 @@ from fanfold.agent.exits import ModelShut, Stop
 from fanfold.agent.loop import Loop
 from fanfold.agent.purse import Purse
 from fanfold.agent.redaction import redacted
-from fanfold.agent.roles import load_role, ruled
+from fanfold.agent.roles import role_of
 from fanfold.agent.strings import encodable
 from fanfold.agent.timing import Timing
 from fanfold.errors import LeaseLost, StreamConflict, UnpricedModel, WorkspaceError
@@ -39,7 +39,7 @@ def run_attempt(context: Context, desk: Desk, role: Role | None = None) -> Repor
     try:
         context = redacted(context, desk.secrets.redact)
         loop = Loop(
-            context, role or ruled(load_role(context.role), context.rules), desk, timing, purse
+            context, role or role_of(context), desk, timing, purse
         )
         loop.run()
     except Stop as stop:

@@ -223,6 +223,7 @@ def _bench(context: Context, role: Role, desk: Desk) -> Bench:
         tasks=_still_to_do(context),
         redact=desk.secrets.redact,
         stop=lambda: desk.keep_going() is not None,
+        hosts=context.hosts,
     )
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from fanfold.agent.history import FIVE_MINUTES, ONE_HOUR
 from fanfold.agent.repository_map import repository_map
+from fanfold.agent.roles import role_body
 from fanfold.agent.sections import Section, fit
 from fanfold.agent.tools.spill import PREFIX
 from fanfold.agent.tools.submit import letter
@@ -125,10 +126,19 @@ def _text(text: str) -> dict[str, Any]:
 
 def _shared_sections(context: Context, paths: Sequence[str]) -> list[Section]:
     return [
+        *_own_role(context.role_file),
         *(_instructions(path, text) for path, text in context.instructions),
         Section("specification", context.spec, rank=2, most=6_000),
         Section("files of the repository", repository_map(paths), rank=3),
     ]
+
+
+def _own_role(role_file: tuple[str, str] | None) -> list[Section]:
+    """The second tier of trust: how the project wants the role to work, not what it may use."""
+    if role_file is None:
+        return []
+    path, text = role_file
+    return [Section(path, role_body(text), 1, 6_000, tag="project_instructions")]
 
 
 def _instructions(path: str, text: str) -> Section:
@@ -176,6 +186,11 @@ def _frame(context: Context, spills: Mapping[str, str]) -> str:
     lines += [f"Constraint: {constraint}" for constraint in context.constraints]
     if context.writes is not None:
         lines.append(f"You may write only: {', '.join(context.writes)}")
+    if context.prepare:
+        lines.append("Done in your copy already, and shared by all; run none of it again:")
+        lines += [f"    {command}" for command in context.prepare]
+    if context.shell and context.hosts:
+        lines.append(f"Hosts that your commands reach: {', '.join(context.hosts)}")
     if context.checks:
         how = "Run them before you submit" if context.shell else "They run after you submit"
         lines.append(f"Checks that must exit 0. {how}:")

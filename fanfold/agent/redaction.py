@@ -28,6 +28,7 @@ _TEXTS = (
     "conflicts",
     "candidates",
     "failed_checks",
+    "role_file",
 )
 
 

@@ -13,8 +13,9 @@ from fanfold.errors import UserError
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-    from fanfold.run.attempt import RoleRules
+    from fanfold.run.attempt import Context, RoleRules
 
+AGENTS = ".claude/agents"
 KNOWN = ("read", "write", "edit", "glob", "grep", "bash", "submit")
 LOOKING = ("read", "glob", "grep")
 ALIASES = {"multiedit": "edit", "ls": "glob"}
@@ -94,6 +95,30 @@ def ruled(role: Role, rules: RoleRules) -> Role:
         reads=rules.reads,
         writes=rules.writes,
     )
+
+
+def project_role(role: Role, text: str) -> Role:
+    """The built-in `role` as the project's own file describes it: never with more tools.
+
+    What else the file says is the project's, and stands with its instructions.
+    """
+    head, _ = _split(text, role.name)
+    listed = _fields(head).get("tools")
+    own = role.tools if listed is None else _tools(listed)
+    return msgspec.structs.replace(role, tools=tuple(t for t in role.tools if t in own))
+
+
+def role_body(text: str) -> str:
+    """What a role's file says below its front matter."""
+    return _split(text, "")[1].strip()
+
+
+def role_of(context: Context) -> Role:
+    """The role of an attempt: built in, narrowed by the project's file, then as `[roles]` says."""
+    role = load_role(context.role)
+    if context.role_file is not None:
+        role = project_role(role, context.role_file[1])
+    return ruled(role, context.rules)
 
 
 def _folder() -> Traversable:

@@ -10,6 +10,7 @@ from fanfold.cli.output import counted, say, say_bytes, say_json
 from fanfold.cli.runs import add_run_argument, find_run, project_of
 from fanfold.errors import ArtifactMissing, UnknownRun
 from fanfold.run.artifacts import attempt_file, result_file
+from fanfold.run.denied import allowing, plain
 from fanfold.run.money import dollars
 from fanfold.run.view import outcome_of, run_view, unit_of
 from fanfold.steps.report import render_report
@@ -94,6 +95,7 @@ def _view(artifacts: ArtifactStore, state: RunState, tried: Try) -> dict[str, An
         "purpose": tried.purpose.value,
         "outcome": tried.outcome.value if tried.outcome else None,
         "detail": tried.detail,
+        "denied_hosts": list(tried.denied_hosts),
         "cost_usd": dollars(tried.cost),
         "slice_usd": dollars(tried.dispatched.slice),
         "report": report,
@@ -111,6 +113,10 @@ def _describe(view: dict[str, Any]) -> str:
         lines.append(f"  {view['detail']}")
     if report.get("summary"):
         lines.append(f"  {report['summary']}")
+    lines += [
+        f"  denied {host}; to allow it, in fanfold.toml: {allowing(plain(host))}"
+        for host in view["denied_hosts"]
+    ]
     lines += [f"  changed {path}" for path in report.get("files", [])]
     lines += [
         f"  {'green' if c['ok'] else 'red'}: {c['command']}" for c in report.get("checks", [])

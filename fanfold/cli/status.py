@@ -59,6 +59,10 @@ def describe(view: dict[str, Any]) -> str:
     ]
     if view["branch"]:
         lines.append(f"result: branch {view['branch']}")
+    lines += [
+        f"denied: {d['host']} ({', '.join(d['by'])}); to allow it, in fanfold.toml: {d['allow']}"
+        for d in view["denied_hosts"]
+    ]
     lines += [f"next: {command}" for command in view["next"]]
     return "\n".join(lines)
 

@@ -84,7 +84,9 @@ class AttemptLimits(msgspec.Struct, frozen=True):
 class RoleRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a project changes of a role, `[roles]`; what is None or empty stays the role's own.
 
-    `operations` bound its tools; `reads` and `writes` are globs of what it may read and write.
+    `operations` bound its tools; `reads` and `writes` are globs of what it may read and write,
+    `network` the hosts that its commands may reach. `agent` names a file of `.claude/agents` that
+    describes it, where that is not the role's own name.
     """
 
     tools: tuple[Literal["read", "write", "edit", "glob", "grep", "bash"], ...] | None = None
@@ -93,6 +95,8 @@ class RoleRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     writes: tuple[str, ...] | None = None
     model: str = ""
     effort: str = ""
+    network: tuple[str, ...] | None = None
+    agent: str = ""
 
 
 class FinishedTask(msgspec.Struct, frozen=True):
@@ -155,7 +159,11 @@ class FailedCheck(msgspec.Struct, frozen=True):
 
 
 class Context(msgspec.Struct, frozen=True):
-    """The context bundle: all that an attempt is given (`context.json`)."""
+    """The context bundle: all that an attempt is given (`context.json`).
+
+    `hosts` are what its commands may reach, `role_file` the path and text of the project's own
+    description of the role.
+    """
 
     run_id: str
     attempt: str
@@ -187,6 +195,9 @@ class Context(msgspec.Struct, frozen=True):
     shell: bool = False
     rules: RoleRules = RoleRules()
     finished: tuple[FinishedTask, ...] = ()
+    hosts: tuple[str, ...] = ()
+    role_file: tuple[str, str] | None = None
+    prepare: tuple[str, ...] = ()
 
 
 class CheckResult(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fanfold.run.denied import denied_hosts
 from fanfold.run.events import TaskSpec
 from fanfold.run.money import dollars
 from fanfold.run.state import Outcome, RunState, UnitStatus
@@ -87,6 +88,7 @@ def run_view(state: RunState, *, interrupted: bool = False) -> dict[str, Any]:
         ],
         "gates": [_gate(state, name) for name in _gate_units(state)],
         "dropped_paths": list(state.dropped_paths),
+        "denied_hosts": denied_hosts(state),
         "cost_usd": dollars(state.spent),
         "cap_usd": dollars(state.cap),
         "duration_s": _duration(state),
@@ -116,6 +118,7 @@ def unstarted_view(
         "checks": [],
         "gates": [],
         "dropped_paths": [],
+        "denied_hosts": [],
         "cost_usd": dollars(0),
         "cap_usd": dollars(0),
         "duration_s": 0.0,

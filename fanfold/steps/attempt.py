@@ -155,6 +155,7 @@ class _Attempt:
             shell=context.shell,
             name=self.dispatched.attempt,
             hide=context.context_deny,
+            hosts=context.hosts,
         )
         try:
             report = run_attempt(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fanfold.agent.gather import gather
-from fanfold.agent.roles import load_role, ruled
+from fanfold.agent.gather import LARGEST, gather
+from fanfold.agent.roles import AGENTS, load_role, project_role, ruled
 from fanfold.errors import ArtifactMissing
 from fanfold.plan import formats
 from fanfold.run.artifacts import attempt_file, merge_file
@@ -28,14 +28,28 @@ from fanfold.steps.request import load_plan, load_request
 from fanfold.steps.starting_tree import carried_over
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from fanfold.agent.roles import Role
     from fanfold.plan.model import Plan
-    from fanfold.run.attempt import ConflictFile
+    from fanfold.run.attempt import ConflictFile, RoleRules
     from fanfold.run.events import AttemptDispatched
     from fanfold.run.state import RunState, Try, UnitState
     from fanfold.steps.request import Request
     from fanfold.steps.wiring import Wiring
+
+
+def find_role(read: Callable[[str], bytes | None], name: str) -> tuple[str, str] | None:
+    """The project's own file of that role, with its text; one without front matter is none."""
+    path = f"{AGENTS}/{name}.md"
+    data = read(path) or b""
+    text = data[:LARGEST].decode("utf-8", "replace")
+    return (path, text) if text.startswith("---\n") and "\n---" in text[3:] else None
+
+
+def _role(name: str, role_file: tuple[str, str] | None, rules: RoleRules) -> Role:
+    role = load_role(name)
+    return ruled(project_role(role, role_file[1]) if role_file else role, rules)
 
 
 def build_context(state: RunState, dispatched: AttemptDispatched, wiring: Wiring) -> Context:
@@ -58,8 +72,9 @@ class _Builder:
         conflicts = self._conflicts()
         start = self._start(conflicts)
         rules = self.request.rules_for(dispatched.role)
+        role_file = find_role(self._text, rules.agent or dispatched.role)
         gathered = gather(
-            lambda path: self.wiring.repository.read(dispatched.base_tree, path),
+            self._text,
             self.plan,
             own,
             deny=self.request.context_deny,
@@ -81,6 +96,7 @@ class _Builder:
             outline=gathered.outline,
             spec=gathered.spec,
             instructions=gathered.instructions,
+            prepare=self.request.prepare,
             checks=tuple(c.command for c in (*self.request.unit_checks, *self.request.checks)),
             writes=self.unit.spec.writes,
             control_files=self.state.control_files,
@@ -92,10 +108,15 @@ class _Builder:
             conflicts=conflicts,
             candidates=self._candidates(),
             failed_checks=self._failed_checks(),
-            shell=self.wiring.has_shell and ruled(load_role(dispatched.role), rules).has_shell,
+            shell=self.wiring.has_shell and _role(dispatched.role, role_file, rules).has_shell,
             rules=rules,
+            hosts=self.request.hosts_for(dispatched.role),
+            role_file=role_file,
             finished=self._finished() if start else (),
         )
+
+    def _text(self, path: str) -> bytes | None:
+        return self.wiring.repository.read(self.dispatched.base_tree, path)
 
     def _words(self) -> dict[str, str]:
         """How the plan's other tasks ended; what is under way may differ in a replay."""

@@ -32,6 +32,7 @@ def render_report(state: RunState, outcome: Outcome | None) -> str:
         _listing("Held for a person", _held(state)),
         _listing("Conflicts", _conflicts(view)),
         _listing("Dropped paths (fanfold writes these itself)", view["dropped_paths"]),
+        _listing("Hosts that commands were kept from", _denied(view)),
         _listing("Plan tasks that changed meanwhile", list(_written(state, "changed"))),
         _listing("Plan tasks that are gone", list(_written(state, "vanished"))),
         _listing("Next", [f"`{command}`" for command in view["next"]]),
@@ -101,6 +102,13 @@ def _held(state: RunState) -> list[str]:
 
 def _conflicts(view: dict[str, Any]) -> list[str]:
     return [f"{t['id']} {t['title']}" for t in view["tasks"] if t["state"] == "conflicted"]
+
+
+def _denied(view: dict[str, Any]) -> list[str]:
+    return [
+        f"{d['host']}, by {', '.join(d['by'])}; to allow it, in fanfold.toml: `{d['allow']}`"
+        for d in view["denied_hosts"]
+    ]
 
 
 def _written(state: RunState, name: str) -> tuple[str, ...]:

@@ -71,6 +71,7 @@ RUN_SHAPE = {
     ],
     "gates": [{"id": str, "state": str, "diff": TEXT}],
     "dropped_paths": [str],
+    "denied_hosts": [{"host": str, "by": [str], "allow": str}],
     "cost_usd": MONEY,
     "cap_usd": MONEY,
     "duration_s": float,

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
 WORKSPACE = "/workspace"
 _NAMESPACES = ("--unshare-all", "--cap-drop", "ALL", "--die-with-parent", "--new-session")
-# The warden's alone, for the port of names; the command has none.
-_CAPABILITIES = ("--cap-add", "CAP_NET_BIND_SERVICE", "--cap-add", "CAP_SETPCAP")
+# The warden's alone, to hear look-ups; the command has none.
+_CAPABILITIES = (
+    *("CAP_NET_BIND_SERVICE", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"),
+)
 _RESOLVER = Path("/etc/resolv.conf")
 _NAME_SERVER = b"nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 _FILE_BLOCKS, _DATA_KIB, _OPEN_FILES = 16 << 21, 32 << 20, 65536
@@ -87,13 +89,13 @@ class Bubblewrap:
         allowed = self._allow_hosts if hosts is None else tuple(hosts)
         call = _Call(shell(command, self._processes), Path(root), timeout_s, stop)
         if not allowed:
-            return audited(*self._run(call))
+            return audited(*self._run(call, hearing=self._hears))
         with HostProxy(allowed) as proxy:
-            result, seconds, told = self._run(call, proxy.folder)
+            result, seconds, told = self._run(call, proxy.folder, hearing=self._hears)
             return audited(result, seconds, told + proxy.told, allowed)
 
     def _run(
-        self, call: _Call, reachable: Path | None = None
+        self, call: _Call, reachable: Path | None = None, *, hearing: bool
     ) -> tuple[CommandResult, float, bytes]:
         with ExitStack() as stack:
             options, status, report, names = (
@@ -104,14 +106,17 @@ class Bubblewrap:
             told = (
                 *("--json-status-fd", str(status.fileno())),
                 *(_proxied() if reachable else ()),
-                *self._options(call.root, reachable, names.fileno()),
+                *self._options(call.root, reachable),
+                *self._privileges(hearing=hearing),
+                *(_resolver(names.fileno()) if hearing else ()),
+                *("--remount-ro", "/", "--chdir", WORKSPACE),
             )
             options.write(b"".join(os.fsencode(option) + b"\0" for option in told))
             options.seek(0)
             result = run_bounded(
                 [
                     *(self._program, "--args", str(options.fileno())),
-                    *_warden(report.fileno(), proxied=reachable is not None),
+                    *_warden(report.fileno(), reachable is not None, hearing),
                     *call.words,
                 ],
                 call.timeout_s,
@@ -145,28 +150,36 @@ class Bubblewrap:
             return _mend(str(error))
         return None if result.exit_code == 0 else f"the sandbox fails: {result.output.strip()}"
 
-    def _options(self, root: Path, reachable: Path | None, names: int) -> list[str]:
+    def _options(self, root: Path, reachable: Path | None) -> list[str]:
         """Given through a file, as the command could read them in /proc/1/cmdline otherwise."""
         own_git = root / ".git"
         read_only = ("--ro-bind", str(own_git), f"{WORKSPACE}/.git") if own_git.is_dir() else ()
         proxy = ("--bind", str(reachable), str(Path(warden.SOCKET).parent)) if reachable else ()
-        return [
-            *self._view,
-            *(("--ro-bind-data", str(names), str(_RESOLVER)) if _is_file(_RESOLVER) else ()),
-            *("--bind", str(root), WORKSPACE, *read_only, *proxy),
-            *("--remount-ro", "/", "--chdir", WORKSPACE),
-        ]
+        return [*self._view, *("--bind", str(root), WORKSPACE, *read_only, *proxy)]
 
     @cached_property
     def _view(self) -> list[str]:
         own = [Path(sys.base_prefix)]
-        nested = ("--unshare-user", "--disable-userns") if self._version >= (0, 8) else ()
-        return [
-            *_NAMESPACES,
-            *_CAPABILITIES,
-            *nested,
-            *view(self._environ, own, sized=self._version >= (0, 7)),
-        ]
+        return [*_NAMESPACES, *view(self._environ, own, sized=self._version >= (0, 7))]
+
+    def _privileges(self, *, hearing: bool) -> Iterator[str]:
+        """For the warden to forbid namespaces; where it cannot, bubblewrap does if it knows how."""
+        if hearing:
+            yield from ("--uid", "0", "--gid", "0")
+            for capability in _CAPABILITIES:
+                yield from ("--cap-add", capability)
+        elif self._version >= (0, 8):
+            yield from ("--unshare-user", "--disable-userns")
+
+    @cached_property
+    def _hears(self) -> bool:
+        """Whether the warden can be given what it takes to hear look-ups (AppArmor may object)."""
+        with tempfile.TemporaryDirectory() as folder:
+            trial = _Call(("/bin/true",), Path(folder), 10, None)
+            try:
+                return self._run(trial, hearing=True)[0].exit_code == 0
+            except SandboxUnavailable:
+                return False
 
     @cached_property
     def _version(self) -> tuple[int, ...]:
@@ -224,14 +237,17 @@ class _Call(NamedTuple):
     stop: StopSignal | None
 
 
-def _warden(report: int, *, proxied: bool) -> tuple[str, ...]:
+def _warden(report: int, *flags: bool) -> tuple[str, ...]:
+    numbers = (*map(int, flags), os.geteuid(), os.getegid())
     source = Path(warden.__file__).read_text("utf-8")
     python = str(Path(sys.executable).resolve())
-    return (python, "-I", "-S", "-c", source, str(report), str(int(proxied)))
+    return (python, "-I", "-S", "-c", source, str(report), *map(str, numbers))
 
 
-def _is_file(place: Path) -> bool:
-    return place.is_file() and not place.is_symlink()
+def _resolver(names: int) -> tuple[str, ...]:
+    """Where the file leads into what is empty in the sandbox, loopback is the default."""
+    is_file = _RESOLVER.is_file() and not _RESOLVER.is_symlink()
+    return ("--ro-bind-data", str(names), str(_RESOLVER)) if is_file else ()
 
 
 def _proxied() -> Iterator[str]:

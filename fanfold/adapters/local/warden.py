@@ -1,7 +1,8 @@
 """Runs as text inside bubblewrap, around a command: answers its look-ups, relays to the proxy,
 and tells what the command was kept from.
 
-Arguments: the descriptor to tell it on, whether there is a proxy (0 or 1), the command's words.
+Arguments: the descriptor to tell it on, whether there is a proxy (0 or 1), whether it has the
+capabilities to hear look-ups (0 or 1), the command's user and group, the command's words.
 """
 
 from __future__ import annotations
@@ -14,11 +15,17 @@ import socket
 import struct
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 PORT, SOCKET = 3128, "/run/fanfold/socket"
 NAMES = ("127.0.0.1", 53)
-CAP_SETPCAP, CAP_NET_BIND_SERVICE = 8, 10
+LAST_CAPABILITY, CAPABILITIES = 63, 0x20080522
+NEW_USER_NAMESPACE = 0x10000000
+DETACHED, BOUND, READ_ONLY = 2, 0x1000, 0x1000 | 0x20 | 0x1 | 0x2 | 0x4 | 0x8
+KERNEL, MOST_NAMESPACES = b"/proc/sys", "/proc/sys/user/max_user_namespaces"
 DUMPABLE, DROP, AMBIENT, CLEAR, SUBREAPER = 4, 24, 47, 4, 36
-CAPABILITIES = 0x20080522
 REFUSED = 0x8185
 NORMAL = (signal.SIGPIPE, signal.SIGXFSZ)
 
@@ -71,22 +78,45 @@ def relay(server: socket.socket) -> None:
             _thread.start_new_thread(pump, ends)
 
 
-def name_server() -> socket.socket | None:
-    """Where the sandbox may have no port below 1024, look-ups fail without being told."""
+def name_server() -> socket.socket:
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        server.bind(NAMES)
-    except PermissionError:
-        return None
+    server.bind(NAMES)
     return server
+
+
+def forbid_namespaces(libc: ctypes.CDLL) -> None:
+    """All but one more, as `--disable-userns` does, which would take the port of names from us."""
+    checked(libc.umount2(KERNEL, DETACHED))
+    with open(MOST_NAMESPACES, "w") as file:  # noqa: PTH123
+        file.write("1")
+    checked(libc.mount(KERNEL, KERNEL, None, BOUND, None))
+    checked(libc.mount(None, KERNEL, None, READ_ONLY, None))
+
+
+def checked(result: int) -> None:
+    if result:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def give_up_capabilities(libc: ctypes.CDLL) -> None:
     """All of them, for good, and for whatever this process starts."""
     libc.prctl(AMBIENT, CLEAR, 0, 0, 0)
-    for capability in (CAP_NET_BIND_SERVICE, CAP_SETPCAP):
+    for capability in range(LAST_CAPABILITY):
         libc.prctl(DROP, capability, 0, 0, 0)
-    libc.capset(struct.pack("=II", CAPABILITIES, 0), bytes(24))
+    checked(libc.capset(struct.pack("=II", CAPABILITIES, 0), bytes(24)))
+
+
+def enter_last_namespace(libc: ctypes.CDLL, user: int, group: int) -> None:
+    """Be the user again that this process is outside, where no port of names is to be had."""
+    checked(libc.unshare(NEW_USER_NAMESPACE))
+    for name, content in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} 0 1"),
+        ("gid_map", f"{group} 0 1"),
+    ):
+        with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123
+            file.write(content)
+    give_up_capabilities(libc)
 
 
 def left_over() -> int:
@@ -102,9 +132,10 @@ def left_over() -> int:
     return alive
 
 
-def start(command: list[str]) -> int:
+def start(command: list[str], prepare: Callable[[], None]) -> int:
     child = os.fork()
     if child == 0:
+        prepare()
         # Python ignores these, and what it becomes would inherit that.
         for number in NORMAL:
             signal.signal(number, signal.SIG_DFL)
@@ -120,14 +151,18 @@ def wait_for(child: int) -> int:
 
 
 def main() -> int:
-    report, proxied, *command = int(sys.argv[1]), sys.argv[2] == "1", *sys.argv[3:]
+    report, proxied, hearing, user, group = map(int, sys.argv[1:6])
     os.set_inheritable(report, False)
-    libc = ctypes.CDLL(None)
-    names = name_server()
+    libc = ctypes.CDLL(None, use_errno=True)
+    names = name_server() if hearing else None
     proxy = socket.create_server(("127.0.0.1", PORT)) if proxied else None
-    give_up_capabilities(libc)
+    if hearing:
+        forbid_namespaces(libc)
     libc.prctl(SUBREAPER, 1, 0, 0, 0)
-    child = start(command)
+    child = start(
+        sys.argv[6:], lambda: enter_last_namespace(libc, user, group) if hearing else None
+    )
+    give_up_capabilities(libc)
     libc.prctl(DUMPABLE, 0, 0, 0, 0)
     if names:
         _thread.start_new_thread(answer_names, (names, report))

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from fanfold.agent.tools.base import Operation, Result, Tool
+from fanfold.run.incidents import hosts
 
 if TYPE_CHECKING:
     from fanfold.agent.tools.bench import Bench
@@ -34,6 +35,9 @@ def run(bench: Bench, arguments: BashArguments) -> Result:
         ending = f"[exit code {result.exit_code}]"
     output = bench.spill.shorten(result.output.rstrip("\n"))
     waiting = _WAITING.search(arguments.command.strip()) is not None
+    if denied := hosts(result.incidents):
+        allowed = ", ".join(bench.hosts) or "none"
+        ending += f"\n[not reached: {', '.join(denied)}; hosts that commands may reach: {allowed}]"
     return Result(f"{output}\n{ending}" if output else ending, waiting=waiting)
 
 

@@ -52,6 +52,7 @@ class Bench:
         tasks: Sequence[str] = (),
         redact: Callable[[str], str] = str,
         stop: StopSignal | None = None,
+        hosts: Sequence[str] = (),
     ) -> None:
         self.workspace, self.command_s, self.max_file_bytes = workspace, command_s, max_file_bytes
         self.redact = redact
@@ -65,6 +66,7 @@ class Bench:
         self.submit_blocked = False
         self.tasks, self.finished = tuple(tasks), dict[str, str]()
         self._denied, self._only, self._stop = tuple(denied), only, stop
+        self.hosts = tuple(hosts)
         self._incidents: list[Incident] = []
 
     @property
