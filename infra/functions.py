@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 RUNS, SNAPSHOTS, REQUESTS, DEPENDENCIES = "runs/", "snapshots/", "requests/", "deps/"
 QUEUE, WAITING = "queue/", "waiting/"
-PAYLOADS = "events/"
-"""What was too large for an item of a run's stream."""
-ATTEMPTS = "runs/*/attempts/"
 SUPERVISED = (RUNS, REQUESTS, QUEUE, WAITING)
 
 
@@ -60,29 +57,20 @@ def present(root: Path, names: Sequence[str]) -> list[str]:
     return [name for name in names if (root / "functions" / f"{name}.py").exists()]
 
 
-def work(access: Access, *, granted: bool) -> Sequence[iam.PolicyStatement]:
-    """What a worker may do: call its model, and `grant`, which hands out the attempt's own rights.
-
-    Without a `grant` the worker has them itself, for the attempts of every run.
-    """
-    if granted:
-        return [access.call_model(), access.invoke("grant")]
-    return [
-        *(access.call_model(), access.read_events(), access.append_attempts()),
-        *(access.list_artifacts(), access.read_artifacts(RUNS, SNAPSHOTS, DEPENDENCIES)),
-        *(access.write_artifacts(ATTEMPTS), access.hold_leases(), access.use_key()),
-    ]
+def work(access: Access) -> Sequence[iam.PolicyStatement]:
+    """What a worker may do: call its model, and `grant`, which gives it an attempt's rights."""
+    return [access.call_model(), access.invoke("grant")]
 
 
 def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
     fold = [access.read_events(), access.append_events(), access.list_artifacts()]
     step = [
-        *(*fold, access.read_artifacts(RUNS, SNAPSHOTS, DEPENDENCIES, PAYLOADS)),
-        access.write_artifacts(RUNS, SNAPSHOTS, PAYLOADS),
+        *(*fold, access.read_artifacts(RUNS, SNAPSHOTS, DEPENDENCIES)),
+        access.write_artifacts(RUNS, SNAPSHOTS),
     ]
     supervise = [
-        *(*fold, access.read_artifacts(*SUPERVISED, SNAPSHOTS, DEPENDENCIES, PAYLOADS)),
-        access.write_artifacts(*SUPERVISED, PAYLOADS),
+        *(*fold, access.read_artifacts(*SUPERVISED, SNAPSHOTS, DEPENDENCIES)),
+        access.write_artifacts(*SUPERVISED),
         *(access.delete_artifacts(QUEUE, WAITING), access.coordinate()),
         *(access.start_runs(), access.look_at_runs(), access.answer_runs()),
     ]
@@ -103,7 +91,7 @@ def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
         "promote": supervise,
         "project": [
             *(access.read_events(), access.follow_events(), access.project_events()),
-            *(access.list_artifacts(), access.read_artifacts(RUNS, PAYLOADS)),
+            *(access.list_artifacts(), access.read_artifacts(RUNS)),
         ],
         "reap": supervise,
     }

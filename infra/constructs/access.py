@@ -109,17 +109,17 @@ class Access:
     def answer_runs(self) -> iam.PolicyStatement:
         return _allow("AnswerRuns", ["states:SendTaskSuccess"], self.state_machine_arn)
 
+    def report_back(self) -> iam.PolicyStatement:
+        """To who waits for a container: the state machine, or its fan-out, which is one of its own.
+
+        A token is good for one task alone, and a container knows no other than its own.
+        """
+        actions = [f"states:SendTask{word}" for word in ("Failure", "Heartbeat", "Success")]
+        machine = self.state_machine_arn
+        return _allow("ReportBack", actions, machine, f"{machine}/*")
+
     def announce(self) -> iam.PolicyStatement:
         return _allow("Announce", ["events:PutEvents"], self._data.intake.bus.event_bus_arn)
-
-    def append_attempts(self) -> iam.PolicyStatement:
-        """To the streams of attempts, whichever run they belong to."""
-        return _allow(
-            "AppendAttempts",
-            ["dynamodb:PutItem"],
-            self.events_arn,
-            conditions=_leading("run/*/attempt/*"),
-        )
 
     def hold_leases(self, *kinds: str) -> iam.PolicyStatement:
         """Leases and what else is of these `kinds`: slots are kept under another key."""

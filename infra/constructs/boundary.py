@@ -68,7 +68,7 @@ class Boundaries(Construct):
         self.supervisor = self._policy(
             settings, "Supervisor", [*OBSERVE, *SAMPLE, *DELIVER_LOGS, *RUN_STEPS]
         )
-        self.worker = self._policy(settings, "Worker", [*OBSERVE, *WORK, *STORE, *PULL])
+        self.worker = self._policy(settings, "Worker", [*OBSERVE, *WORK, *PULL])
         self.session = self._policy(settings, "Session", STORE)
 
     def _policy(

@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.constructs.findings import acknowledge, acknowledge_wildcards
-from infra.functions import PAYLOADS, REQUESTS, RUNS, SNAPSHOTS
+from infra.functions import REQUESTS, RUNS, SNAPSHOTS
 
 if TYPE_CHECKING:
     from infra.constructs.access import Access
@@ -31,7 +31,7 @@ class UserAccess(Construct):
             access.describe_stack("control"),
             *(access.read_events(), access.read_projections(), access.use_key()),
             access.list_artifacts(),
-            access.read_artifacts(RUNS, SNAPSHOTS, REQUESTS, PAYLOADS),
+            access.read_artifacts(RUNS, SNAPSHOTS, REQUESTS),
             access.write_artifacts(f"{RUNS}*/plan.md", f"{RUNS}*/base.json", SNAPSHOTS, REQUESTS),
             access.delete_artifacts(RUNS),
             *(access.look_at_runs(), access.invoke("answer")),

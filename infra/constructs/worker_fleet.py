@@ -123,7 +123,9 @@ class WorkerFleet(Construct):
         self.roles[role] = self._role(role.title(), f"worker-{role}")
         for statement in statements:
             self.roles[role].add_to_policy(statement)
-        acknowledge_wildcards(self.roles[role], statements, "The artifacts of attempts, and trees.")
+        acknowledge_wildcards(
+            self.roles[role], statements, "Fan-outs of the one state machine, by their labels."
+        )
         definition = ecs.FargateTaskDefinition(
             self,
             f"{role.title()}Task",

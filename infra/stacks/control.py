@@ -64,10 +64,6 @@ class ControlStack(Stack):
         for name, value in self._deployment().outputs().items():
             CfnOutput(self, name, value=value)
 
-    @property
-    def _granted(self) -> bool:
-        return bool(functions.present(self._sources.root, ["grant"]))
-
     def _deployment(self, role: str = "") -> Deployment:
         store = self._data.event_store
         return Deployment(
@@ -77,8 +73,8 @@ class ControlStack(Stack):
             artifact_bucket=self._data.artifacts.bucket.bucket_name,
             event_bus=self._data.intake.bus.event_bus_name,
             state_machine=self._access.state_machine_arn,
-            grant_function=self._access.live_arn("grant") if self._granted else "",
-            session_role=self._access.role_arn(ROLE) if self._granted else "",
+            grant_function=self._access.live_arn("grant"),
+            session_role=self._access.role_arn(ROLE),
             answer_function=self._access.live_arn("answer"),
             version=own_version(),
             role=role,
@@ -117,7 +113,7 @@ class ControlStack(Stack):
             bundle=self._sources.bundle(UNUSED),
             environment=self._deployment(role).environment(),
             boundary=cast("iam.IManagedPolicy", self._boundaries.worker),
-            statements=functions.work(self._access, granted=self._granted),
+            statements=functions.work(self._access),
             timeout=Duration.seconds(functions.ATTEMPT.timeout_s),
             memory_mb=functions.ATTEMPT.memory_mb,
             reserved=self._settings.reserved_concurrency,
@@ -132,8 +128,6 @@ class ControlStack(Stack):
         )
 
     def _open_sessions(self) -> None:
-        if not self._granted:
-            return
         grant = self.functions["grant"].role
         sessions = AttemptSession(
             self,
@@ -157,7 +151,7 @@ class ControlStack(Stack):
             context=self._sources.image_context(),
             environments={role: self._deployment(role).environment() for role in roles},
             boundary=cast("iam.IManagedPolicy", self._boundaries.worker),
-            statements=functions.work(self._access, granted=self._granted),
+            statements=[*functions.work(self._access), self._access.report_back()],
         )
 
     def _supervisor(self) -> Supervisor | None:
