@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from fanfold.cli.known_batches import find_batch
 from fanfold.cli.output import counted, say, say_json, tell
 from fanfold.cli.runs import add_run_argument, find_run, project_of
 from fanfold.errors import UnknownRun
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
     import argparse
 
     from fanfold.bootstrap import Project
-    from fanfold.ports import ArtifactStore
-    from fanfold.run.events import PlanWrittenBack
-    from fanfold.run.state import RunState
+    from fanfold.cli.known_batches import KnownBatch
+    from fanfold.plan.carry_over import CarriedOver
 
 DONE = {
     "fast_forward": "{branch} moved forward to the result of run {run}",
@@ -28,6 +28,27 @@ DONE = {
     "content": "the work tree holds the content of run {run}, not committed",
     "nothing": "{branch} holds the result of run {run} already",
 }
+
+
+class PlanAsRun(NamedTuple):
+    """A plan as it was when the run was asked for."""
+
+    path: str
+    data: bytes
+
+
+class Result(NamedTuple):
+    """What a run or a batch made of `base`."""
+
+    name: str
+    base: str
+    base_tree: str
+    tip: str
+    tree: str
+    author: tuple[str, str]
+    plans: list[PlanAsRun]
+
+
 EXAMPLES = """\
 examples:
   fanfold apply               fast-forward, else a merge commit; your own changes stay
@@ -51,53 +72,105 @@ def run(args: argparse.Namespace) -> int:
 def _apply(project: Project, args: argparse.Namespace) -> int:
     from fanfold.adapters.git.apply import apply
 
+    result = _result(project, args)
+    base, tip, warnings = _around_edits(project, result)
+    applied = apply(project.root, tip, base, run=result.name, no_commit=args.no_commit)
+    for warning in warnings:
+        tell(warning["text"])
+    if args.json:
+        view = msgspec.to_builtins(applied)
+        say_json({"schema": "fanfold.apply/1", **view, "warnings": warnings})
+    else:
+        say(DONE[applied.how].format(branch=applied.branch or "HEAD", run=result.name))
+        if applied.how != "nothing":
+            changed = counted(len(applied.paths), "file", "files")
+            say(f"{changed} changed; `fanfold apply {result.name} --undo` takes it back")
+    return 0
+
+
+def _result(project: Project, args: argparse.Namespace) -> Result:
+    """The result that is meant, of a batch or of a run; it is in this repository now."""
+    batch = find_batch(project, args)
+    if batch is not None:
+        return _of_batch(batch)
     run = find_run(project, args)
     state = run.journal().state
     if state.written is None:
         raise UnknownRun(f"run {state.run_id} has no result; `fanfold status {state.run_id}`")
     run.engine.fetch(state.run_id)
-    base, tip = _around_edits(project, run.engine.artifacts, state, state.written)
-    applied = apply(project.root, tip, base, run=state.run_id, no_commit=args.no_commit)
-    if args.json:
-        say_json({"schema": "fanfold.apply/1", **msgspec.to_builtins(applied)})
-    else:
-        say(DONE[applied.how].format(branch=applied.branch or "HEAD", run=state.run_id))
-        if applied.how != "nothing":
-            changed = counted(len(applied.paths), "file", "files")
-            say(f"{changed} changed; `fanfold apply {state.run_id} --undo` takes it back")
-    return 0
+    artifacts, plans = run.engine.artifacts, list[PlanAsRun]()
+    tree, author = state.base_tree, project.repository.author()
+    if artifacts.exists(run_file(state.run_id, MANIFEST)):
+        request = load_request(artifacts, state.run_id)
+        plans = [PlanAsRun(state.plan, load_plan(artifacts, request))]
+        tree, author = request.base_tree, request.author
+    written = state.written
+    return Result(state.run_id, state.base, tree, written.tip, written.tree, author, plans)
 
 
-def _around_edits(
-    project: Project, artifacts: ArtifactStore, state: RunState, written: PlanWrittenBack
-) -> tuple[str, str]:
-    """Base and tip of the result; where the plan was edited since, with the plan as it is now."""
-    if not artifacts.exists(run_file(state.run_id, MANIFEST)):
-        return state.base, written.tip
-    request = load_request(artifacts, state.run_id)
-    then = load_plan(artifacts, request)
-    marked = project.repository.read(written.tree, state.plan)
-    file = project.root / state.plan
-    now = file.read_bytes() if file.is_file() else None
-    if now is None or marked is None or now in (then, marked):
-        return state.base, written.tip
-    parsed = [formats.parse(data, state.plan) for data in (then, marked, now)]
-    carried = carry_over(*parsed)
-    for title in carried.lost:
-        tell(f"the plan no longer holds the task {title!r}; its work is in the result")
-    when, author = project.clock.now(), request.author
-    repository = project.repository
-    edited = repository.replace(request.base_tree, state.plan, now)
-    base = repository.commit(edited, state.base, "fanfold: the plan as edited\n", when, author)
-    kept = repository.replace(written.tree, state.plan, carried.data)
+def _of_batch(batch: KnownBatch) -> Result:
+    name, last = batch.batch_id, batch.state().latest_fold
+    if last is None or last.ended is None or not last.ended.tip:
+        raise UnknownRun(f"batch {name} has no result; `fanfold status {name}`")
+    artifacts, repository = batch.project.artifacts, batch.project.repository
+    base, plans = batch.state().base, list[PlanAsRun]()
+    if artifacts.exists(run_file(last.run, MANIFEST)):
+        for part in load_request(artifacts, last.run).parts:
+            data = load_plan(artifacts, load_request(artifacts, part.run))
+            plans.append(PlanAsRun(part.plan, data))
+    tree, author = repository.tree_of(base), repository.author()
+    return Result(name, base, tree, last.ended.tip, last.ended.tree, author, plans)
+
+
+def _around_edits(project: Project, result: Result) -> tuple[str, str, list[dict[str, str]]]:
+    """Base and tip of the result, and what to warn of.
+
+    Where a plan was edited since, both are with the plan as it is now.
+    """
+    repository, warnings = project.repository, list[dict[str, str]]()
+    edited, kept = result.base_tree, result.tree
+    for plan in result.plans:
+        marked = repository.read(result.tree, plan.path)
+        file = project.root / plan.path
+        now = file.read_bytes() if file.is_file() else None
+        if now is None or marked is None or now in (plan.data, marked):
+            continue
+        parsed = [formats.parse(data, plan.path) for data in (plan.data, marked, now)]
+        carried = carry_over(*parsed)
+        warnings += _warnings(plan.path, carried)
+        edited = repository.replace(edited, plan.path, now)
+        kept = repository.replace(kept, plan.path, carried.data)
+    if edited == result.base_tree:
+        return result.base, result.tip, warnings
+    when, author = project.clock.now(), result.author
+    base = repository.commit(edited, result.base, "fanfold: the plan as edited\n", when, author)
     message = "conductor(plan): Keep what was edited while the run went on\n"
-    return base, repository.commit(kept, written.tip, message, when, author)
+    return base, repository.commit(kept, result.tip, message, when, author), warnings
+
+
+def _warnings(plan: str, carried: CarriedOver) -> list[dict[str, str]]:
+    """What the marks say less of than the result holds, because the plan was edited."""
+    lost = [
+        f"{plan} no longer holds the task {title!r}; its work is in the result"
+        for title in carried.lost
+    ]
+    changed = [
+        f"{plan}: the task {title!r} was edited while the run went on; "
+        "its work is that of the earlier wording"
+        for title in carried.changed
+    ]
+    return [
+        *({"code": "task_vanished", "text": text} for text in lost),
+        *({"code": "task_changed", "text": text} for text in changed),
+    ]
 
 
 def _undo(project: Project, args: argparse.Namespace) -> int:
     from fanfold.adapters.git.apply import undo
 
-    undone = undo(project.root, run=find_run(project, args).run_id)
+    batch = find_batch(project, args)
+    name = batch.batch_id if batch else find_run(project, args).run_id
+    undone = undo(project.root, run=name)
     if args.json:
         say_json({"schema": "fanfold.apply/1", **msgspec.to_builtins(undone)})
     else:

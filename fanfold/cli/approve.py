@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanfold.cli.known_batches import run_with_gate
 from fanfold.cli.output import say, say_json
-from fanfold.cli.runs import add_run_argument, find_run, project_of, waiting_gate
+from fanfold.cli.runs import add_run_argument, project_of
 from fanfold.run.events import ApprovalGranted
 from fanfold.run.view import run_view
 
@@ -26,13 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    run = find_run(project_of(args), args)
-    gate = waiting_gate(run.journal().state, args.gate)
+    run, gate = run_with_gate(project_of(args), args)
     state = run.engine.say(run.run_id, ApprovalGranted(gate, by="user"))
     if args.json:
         say_json(run_view(state))
     else:
         held = state.units[gate].spec.kind != "gate"
         what = f"the patch of {gate}" if held else f"gate {gate}"
-        say(f"{what} of run {state.run_id} is approved; next: fanfold resume {state.run_id}")
+        resumed = state.options.batch or state.run_id
+        say(f"{what} of run {state.run_id} is approved; next: fanfold resume {resumed}")
     return 0

@@ -62,10 +62,10 @@ class Board:
     """
 
     run_id: str
-    label: str = ""
     state: RunState = field(default_factory=RunState)
     rows: dict[str, Row] = field(default_factory=dict[str, Row])
     news: list[News] = field(default_factory=list[News])
+    label: str = ""
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanfold.cli.known_batches import find_batch
 from fanfold.cli.output import say, say_json
 from fanfold.cli.runs import add_run_argument, find_run, project_of
 from fanfold.errors import UnknownRun
@@ -26,7 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    run = find_run(project_of(args), args)
+    project = project_of(args)
+    batch = find_batch(project, args)
+    if batch is not None:
+        from fanfold.cli.batch_commands import cancel
+
+        return cancel(batch, args)
+    run = find_run(project, args)
     state = run.journal().state
     if state.outcome is not None:
         raise UnknownRun(f"run {state.run_id} has ended already: {state.outcome.value}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanfold.cli.known_batches import KnownBatch, batch_names, find_batch
 from fanfold.cli.output import counted, say, say_json
 from fanfold.cli.runs import add_engine_argument, find_run, known_runs, project_of
 from fanfold.errors import RunBusy
@@ -12,6 +13,9 @@ from fanfold.run.view import outcome_of
 
 if TYPE_CHECKING:
     import argparse
+
+    from fanfold.bootstrap import Project
+    from fanfold.cli.runs import Run
 
 EXAMPLES = """\
 examples:
@@ -29,24 +33,69 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
-    runs = [find_run(project, args)] if args.run else known_runs(project, args.engine)
-    cleaned: list[str] = []
-    files = 0
-    for run in runs:
-        name, ended = run.run_id, outcome_of(run.journal().state)
-        if ended in (None, Outcome.WAITING) or run.engine.is_driven(name):
-            if args.run:
-                raise RunBusy(f"run {name} is not finished; `fanfold cancel {name}` first")
-            continue
-        if ended is Outcome.FAILED and not args.run:
-            continue
-        removed = run.engine.artifacts.delete(f"runs/{name}/")
-        project.repository.release(f"runs/{name}")
-        files += removed
-        cleaned += [name] if removed else []
+    batch = find_batch(project, args) if args.run else None
+    if batch is not None:
+        cleaned, files = _clean_batch(batch)
+    elif args.run:
+        cleaned, files = _clean_one(project, find_run(project, args))
+    else:
+        cleaned, files = _clean_all(project, args.engine)
     if args.json:
         say_json({"schema": "fanfold.clean/1", "runs": cleaned, "files": files})
     else:
         what = f"{counted(files, 'file', 'files')} of {counted(len(cleaned), 'run', 'runs')}"
         say(f"removed {what}; logs and branches are kept")
     return 0
+
+
+def _clean_all(project: Project, engine: str | None) -> tuple[list[str], int]:
+    """Names of the runs that were cleaned, and how many files went."""
+    runs = [run for run in known_runs(project, engine) if _can_go(project, run)]
+    cleaned, files = _remove(project, [r for r in runs if _ended(r) is not Outcome.FAILED])
+    for name in batch_names(project):
+        if _is_over(project, name):
+            files += _remove_batch(project, name)
+    return cleaned, files
+
+
+def _clean_one(project: Project, run: Run) -> tuple[list[str], int]:
+    if not _can_go(project, run):
+        name = run.run_id
+        raise RunBusy(f"run {name} is not finished; `fanfold cancel {name}` first")
+    return _remove(project, [run])
+
+
+def _clean_batch(batch: KnownBatch) -> tuple[list[str], int]:
+    name = batch.batch_id
+    if not _is_over(batch.project, name) or batch.is_driven():
+        raise RunBusy(f"batch {name} is not finished; `fanfold cancel {name}` first")
+    cleaned, files = _remove(batch.project, batch.runs())
+    return cleaned, files + _remove_batch(batch.project, name)
+
+
+def _can_go(project: Project, run: Run) -> bool:
+    """Whether neither the run nor its batch can go on."""
+    batch = run.journal().state.options.batch
+    over = _ended(run) not in (None, Outcome.WAITING) and not run.engine.is_driven(run.run_id)
+    return over and (not batch or _is_over(project, batch))
+
+
+def _ended(run: Run) -> Outcome | None:
+    return outcome_of(run.journal().state)
+
+
+def _is_over(project: Project, batch_id: str) -> bool:
+    outcome = KnownBatch(project, batch_id).state().outcome
+    return outcome not in (None, Outcome.WAITING, Outcome.FAILED)
+
+
+def _remove(project: Project, runs: list[Run]) -> tuple[list[str], int]:
+    removed = {run.run_id: run.engine.artifacts.delete(f"runs/{run.run_id}/") for run in runs}
+    for name in removed:
+        project.repository.release(f"runs/{name}")
+    return [name for name, files in removed.items() if files], sum(removed.values())
+
+
+def _remove_batch(project: Project, batch_id: str) -> int:
+    project.repository.release(f"batches/{batch_id}")
+    return project.artifacts.delete(f"batches/{batch_id}/")

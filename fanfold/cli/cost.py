@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from fanfold.cli.known_batches import find_batch
 from fanfold.cli.output import say, say_json, table
 from fanfold.cli.runs import add_run_argument, find_run, known_runs, project_of
 from fanfold.run.attempt import Usage
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     project = project_of(args)
     runs = known_runs(project, args.engine)
     spendings = (
-        _spendings(find_run(project, args), args.by)
+        (each for run in _named(project, args) for each in _spendings(run, args.by))
         if args.run
         else _all_spendings(project, runs, args.by)
     )
@@ -71,6 +72,12 @@ def run(args: argparse.Namespace) -> int:
     )
     say(f"total ${dollars(total)}")
     return 0
+
+
+def _named(project: Project, args: argparse.Namespace) -> list[Run]:
+    """The run that is meant, or those of the batch."""
+    batch = find_batch(project, args)
+    return batch.runs() if batch else [find_run(project, args)]
 
 
 def _row(key: str, amount: int, usage: Usage) -> dict[str, Any]:

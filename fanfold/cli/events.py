@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fanfold.cli.known_batches import find_batch
 from fanfold.cli.output import say_line
 from fanfold.cli.runs import add_run_argument, find_run, project_of
 from fanfold.run.events import attempt_stream, run_stream
@@ -33,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
+    batch = find_batch(project, args)
+    if batch is not None:
+        from fanfold.cli.batch_commands import events as events_of
+
+        return events_of(batch, args)
     run = find_run(project, args)
     events = run.engine.events
     seen: dict[str, int] = {}

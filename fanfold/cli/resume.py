@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.cli.drive import report
+from fanfold.cli.known_batches import find_batch
 from fanfold.cli.money import budget
 from fanfold.cli.runs import add_run_argument, find_run, is_kept, project_of
 from fanfold.errors import UnknownRun, UserError
@@ -27,8 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    run = find_run(project_of(args), args)
+    project = project_of(args)
+    batch = find_batch(project, args)
+    if batch is not None:
+        from fanfold.cli.batch_commands import resume
+
+        return resume(batch, args)
+    run = find_run(project, args)
     state = run.journal().state
+    if state.options.batch:
+        how = f"`fanfold resume {state.options.batch}` goes on with all of it"
+        raise UserError(f"run {run.run_id} belongs to batch {state.options.batch}: {how}")
     if state.outcome is Outcome.COMPLETED or state.rejected:
         return report(state, as_json=args.json)
     if not is_kept(run):

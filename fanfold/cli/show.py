@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from fanfold.cli.known_batches import find_batch
 from fanfold.cli.output import counted, say, say_bytes, say_json
 from fanfold.cli.runs import add_run_argument, find_run, project_of
 from fanfold.errors import ArtifactMissing, UnknownRun
@@ -39,7 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    run = find_run(project_of(args), args)
+    project = project_of(args)
+    batch = find_batch(project, args)
+    if batch is not None:
+        from fanfold.cli.batch_commands import show
+
+        return show(batch, args)
+    run = find_run(project, args)
     artifacts, state = run.engine.artifacts, run.journal().state
     if args.task is None:
         return _show_run(artifacts, state, args)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from fanfold.cli.known_batches import KnownBatch, batch_names, find_batch
 from fanfold.cli.output import say, say_json, table
 from fanfold.cli.runs import add_run_argument, find_run, known_runs, project_of, standing
 from fanfold.run.money import dollars
@@ -35,6 +36,11 @@ def run(args: argparse.Namespace) -> int:
     if args.run is None:
         _list(project, args.engine, as_json=args.json)
         return 0
+    batch = find_batch(project, args)
+    if batch is not None:
+        from fanfold.cli.batch_commands import status
+
+        return status(batch, args)
     run = find_run(project, args)
     view = run_view(run.journal().state, interrupted=not run.engine.is_driven(run.run_id))
     if args.json:
@@ -69,16 +75,38 @@ def describe(view: dict[str, Any]) -> str:
 
 def _list(project: Project, engine: str | None, *, as_json: bool) -> None:
     found = [_row(run) for run in known_runs(project, engine)]
+    batches = [_batch_row(KnownBatch(project, name)) for name in batch_names(project)]
     if as_json:
-        say_json({"schema": "fanfold.runs/1", "runs": found})
-    elif not found:
+        say_json({"schema": "fanfold.runs/1", "runs": found, "batches": batches})
+        return
+    if not found and not batches:
         say("no run here yet; `fanfold run` starts one")
-    else:
+    if found:
         rows = [
             (r["run"], r["outcome"], f"${r['cost_usd']}", r["requested_at"] or "", r["plan"])
             for r in found
         ]
         say(table(("run", "outcome", "cost", "asked for", "plan"), rows))
+    if batches:
+        rows = [
+            (b["batch"], b["outcome"], f"${b['cost_usd']}", b["requested_at"], ", ".join(b["runs"]))
+            for b in batches
+        ]
+        say("\n" * bool(found) + table(("batch", "outcome", "cost", "asked for", "runs"), rows))
+
+
+def _batch_row(batch: KnownBatch) -> dict[str, Any]:
+    state, asked = batch.state(), batch.state().requested_at
+    unfinished = "running" if batch.is_driven() else "interrupted"
+    return {
+        "batch": batch.batch_id,
+        "tracks": list(state.tracks),
+        "runs": list(state.runs()),
+        "outcome": state.outcome.value if state.outcome else unfinished,
+        "requested_at": asked.isoformat(timespec="seconds") if asked else "",
+        "cost_usd": dollars(sum(run.journal().state.spent for run in batch.runs())),
+        "cap_usd": dollars(state.cap),
+    }
 
 
 def _row(run: Run) -> dict[str, Any]:
@@ -87,6 +115,7 @@ def _row(run: Run) -> dict[str, Any]:
     return {
         "run": state.run_id,
         "plan": state.plan,
+        "batch": state.options.batch or None,
         "outcome": standing(run.engine, state),
         "requested_at": asked,
         "units": Counter(u.status.value for u in state.units.values()),

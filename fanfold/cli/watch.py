@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.cli.follow import Follower
+from fanfold.cli.known_batches import find_batch
 from fanfold.cli.output import say
 from fanfold.cli.runs import add_run_argument, find_run, project_of
 from fanfold.cli.status import describe
@@ -26,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     project = project_of(args)
+    batch = find_batch(project, args)
+    if batch is not None:
+        from fanfold.cli.batch_commands import watch
+
+        return watch(batch)
     run = find_run(project, args)
     follower = Follower(run.engine, run.run_id, project.clock)
     follower.follow()

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 
 class CarriedOver(msgspec.Struct, frozen=True):
-    """The edited plan with the marks; `lost` are titles of marked tasks that it no longer holds."""
+    """The edited plan with the marks.
+
+    `lost` are titles of marked tasks that it no longer holds, `changed` of those whose notes or
+    sub-tasks it changed.
+    """
 
     data: bytes
     lost: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
 
 def carry_over(then: Plan, marked: Plan, now: Plan) -> CarriedOver:
@@ -28,7 +33,8 @@ def carry_over(then: Plan, marked: Plan, now: Plan) -> CarriedOver:
     """
     before = {t.id: t for t in then.tasks}
     fresh = [t for t in marked.tasks if (t.state, t.sha) != _told(before.get(t.id))]
-    mapping = reconcile(then, now).mapping
+    found = reconcile(then, now)
+    mapping = found.mapping
     marks = [Mark(mapping[t.id], t.state, t.sha) for t in fresh if t.id in mapping]
     names = {p.name: p for p in now.phases}
     closed = {p.id: p.checkpoint for p in then.phases}
@@ -38,7 +44,8 @@ def carry_over(then: Plan, marked: Plan, now: Plan) -> CarriedOver:
         if p.checkpoint and not closed.get(p.id) and p.name in names
     }
     lost = tuple(t.title for t in fresh if t.id not in mapping)
-    return CarriedOver(splice(now.data, now, marks, checkpoints), lost)
+    changed = tuple(t.title for t in fresh if t.id in mapping and t.id in found.changed)
+    return CarriedOver(splice(now.data, now, marks, checkpoints), lost, changed)
 
 
 def _told(task: object) -> tuple[object, object]:
