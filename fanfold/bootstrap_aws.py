@@ -107,6 +107,14 @@ def _second_user(folder: Path) -> Sandbox:
     return sandbox
 
 
+def secret_reader() -> Callable[[str, bool], str]:
+    """The value of a secret by its name; true where what was read before is refused."""
+    from fanfold.adapters.aws.secret_store import SecretStore
+
+    store = SecretStore(Clients().secrets, SystemClock())
+    return lambda name, fresh: store.get(name, fresh=fresh)
+
+
 def aws(
     deployment: Deployment,
     clients: Clients,

@@ -166,7 +166,6 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     state_machine: str
     grant_function: str = ""
     session_role: str = ""
-    session_role: str = ""
     check_function: str = ""
     answer_function: str = ""
     version: str = ""
@@ -182,6 +181,18 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         """The outputs of its stack that `deployment_of` reads back; what is empty has none."""
         fields = msgspec.structs.asdict(self)
         return {_output(name): str(value) for name, value in fields.items() if value != ""}
+
+
+class Proxy(msgspec.Struct, frozen=True, kw_only=True):
+    """What the proxy lets through: the hosts `allow`, and calls to the model API at `upstream`.
+
+    `key_secret` and `pass_secret` name secrets: that API's key, and what passes are sealed with.
+    """
+
+    allow: tuple[str, ...] = ()
+    key_secret: str = ""
+    pass_secret: str = ""
+    upstream: str = "https://api.anthropic.com"
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):
@@ -280,6 +291,11 @@ def deployment(environ: Mapping[str, str] | None = None) -> Deployment:
 def worker(environ: Mapping[str, str] | None = None) -> Worker:
     """What this container is for. Raises `InvalidSettings` for what is missing or misfits."""
     return _told(Worker, environ)
+
+
+def proxy(environ: Mapping[str, str] | None = None) -> Proxy:
+    """What this proxy lets through. Raises `InvalidSettings` for what misfits."""
+    return _told(Proxy, environ)
 
 
 def deployment_of(outputs: Mapping[str, str]) -> Deployment:
