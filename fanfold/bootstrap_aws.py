@@ -32,9 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanfold.adapters.aws.granted import Invoker
-    from fanfold.ports import Callback, Clock, Grants, Lease, Model, Prices, Sandbox, Sessions
+    from fanfold.ports import Callback, Clock, Grants, Lease, Model, Prices, Sandbox, Sessions, Vault
     from fanfold.run.attempt import Context, Usage
     from fanfold.settings import Deployment, Worker
+
+
+ANTHROPIC = "https://api.anthropic.com"
 
 
 class Claim(NamedTuple):
@@ -113,6 +116,20 @@ def secret_reader() -> Callable[[str, bool], str]:
 
     store = SecretStore(Clients().secrets, SystemClock())
     return lambda name, fresh: store.get(name, fresh=fresh)
+
+
+def vault() -> Vault:
+    """The secrets of this account, version by version."""
+    from fanfold.adapters.aws.vault import SecretVault
+
+    return SecretVault(Clients().secrets)
+
+
+def accepts_key(key: str) -> bool:
+    """Whether the model API accepts `key`. Raises `ModelUnavailable` where it does not say."""
+    from fanfold.adapters.claude.key_check import is_accepted
+
+    return is_accepted(credentials().base_url or ANTHROPIC, key)
 
 
 def aws(

@@ -333,6 +333,15 @@ class Grants(Protocol):
         ...
 
 
+class Vault(Protocol):
+    """The versions of a secret; each label is on one of them at most."""
+
+    def version(self, secret: str, label: str) -> str | None: ...
+    def value(self, secret: str, label: str) -> str | None: ...
+    def put(self, secret: str, version: str, value: str, label: str) -> None: ...
+    def move(self, secret: str, label: str, version: str | None) -> None: ...  # None: take it off
+
+
 class Progress(Protocol):
     """Hears of events as they are appended, for live displays; must never raise."""
 
