@@ -12,7 +12,7 @@ from fanfold.steps.decide import advance
 from fanfold.steps.grant import draw_keys
 from fanfold.steps.hand_over import hand_over, is_superseded
 from functions.handling import DecideTurn, logger
-from functions.pointers import pointers
+from functions.pointers import Targets, pointers
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -35,4 +35,5 @@ def handler(
         return {**answer, "step": {"type": Ended.__struct_config__.tag}}
     step = advance(journal, supervision.lease)
     keys = draw_keys(step, journal.state, supervision)
-    return {**answer, "step": pointers(step, journal.state, cloud.project(turn.run_id), keys)}
+    project, targets = cloud.project(turn.run_id), Targets(turn.functions, turn.containers)
+    return {**answer, "step": pointers(step, journal.state, project, keys, targets)}

@@ -31,9 +31,11 @@ class StepTurn(Turn, frozen=True):
 
 
 class DecideTurn(Turn, frozen=True):
-    """A turn with the ARN of its execution."""
+    """A turn with the ARN of its execution, and what attempts run on there: `role=ARN,…`."""
 
     execution: str
+    functions: str
+    containers: str
 
 
 class AskTurn(Turn, frozen=True):

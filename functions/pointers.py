@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from fanfold.errors import InvalidSettings
 from fanfold.run.placement import Placement, may_be_interrupted
 from fanfold.run.steps import Dispatch
 
@@ -21,7 +22,28 @@ if TYPE_CHECKING:
 GRACE_S = 600
 
 
-def pointers(step: Step, state: RunState, project: str, keys: Mapping[str, str]) -> dict[str, Any]:
+class Targets:
+    """The versions that an execution began with: functions and task definitions by role."""
+
+    def __init__(self, functions: str, containers: str) -> None:
+        """Both as `role=ARN,role=ARN`, or a word for none."""
+        self._functions, self._containers = _by_role(functions), _by_role(containers)
+
+    def of(self, role: str, placement: str) -> str:
+        """What an attempt of `role` runs on. Raises `InvalidSettings` where it is not deployed."""
+        there = self._functions if placement == Placement.LAMBDA else self._containers
+        if role not in there:
+            raise InvalidSettings(f"this deployment has no {placement} for the role {role!r}")
+        return there[role]
+
+
+def _by_role(text: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in text.split(",") if "=" in pair)
+
+
+def pointers(
+    step: Step, state: RunState, project: str, keys: Mapping[str, str], targets: Targets
+) -> dict[str, Any]:
     """JSON of a few hundred bytes an attempt, with the key to claim it among `keys`.
 
     Pauses are drawn here, from 0 to their bound.
@@ -31,11 +53,15 @@ def pointers(step: Step, state: RunState, project: str, keys: Mapping[str, str])
     return {
         "type": "dispatch",
         "concurrency": min(len(step.attempts), state.limits.concurrency),
-        "attempts": [{**_item(d, state, project), "key": keys[d.attempt]} for d in step.attempts],
+        "attempts": [
+            {**_item(d, state, project, targets), "key": keys[d.attempt]} for d in step.attempts
+        ],
     }
 
 
-def _item(dispatched: AttemptDispatched, state: RunState, project: str) -> dict[str, Any]:
+def _item(
+    dispatched: AttemptDispatched, state: RunState, project: str, targets: Targets
+) -> dict[str, Any]:
     pause = random.uniform(0.0, dispatched.delay_s)  # noqa: S311
     return {
         "run_id": state.run_id,
@@ -43,6 +69,7 @@ def _item(dispatched: AttemptDispatched, state: RunState, project: str) -> dict[
         "role": dispatched.role,
         "project": project,
         "place": _place(dispatched, state),
+        "target": targets.of(dispatched.role, dispatched.placement),
         "pause_s": math.ceil(pause),
         "timeout_s": math.ceil(state.limits.minutes * 60) + GRACE_S,
     }

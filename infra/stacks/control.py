@@ -20,6 +20,8 @@ from infra.constructs.worker_fleet import WorkerFleet
 from infra.settings import Profile
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aws_cdk import aws_ec2 as ec2
     from aws_cdk import aws_iam as iam
     from constructs import Construct
@@ -156,7 +158,7 @@ class ControlStack(Stack):
 
     def _supervisor(self) -> Supervisor | None:
         definition = self._sources.definition()
-        called = functions_of(definition) - {"attempt"}
+        called = functions_of(definition)
         if not definition or not self.attempts or not called <= set(self.functions):
             return None
         return Supervisor(
@@ -171,13 +173,24 @@ class ControlStack(Stack):
         )
 
     def _substitutions(self, called: list[str]) -> dict[str, str]:
-        """Control functions by version, so that an execution ends on the code it began with."""
+        """All code by version and revision, so that an execution ends on what it began with."""
         subnets = self._network.vpc.select_subnets(subnet_type=self._network.subnets.subnet_type)
+        containers = self.fleet.task_definitions if self.fleet else {}
         return {
             **{placeholder_of(name): self.functions[name].version.function_arn for name in called},
-            "AttemptFunction": self._access.live_arn("attempt-{}"),
+            "AttemptFunctions": _by_role(
+                {role: f.version.function_arn for role, f in self.attempts.items()}
+            ),
             "Cluster": self._settings.name("workers"),
-            "WorkerTaskDefinition": self._settings.name("worker-{}"),
+            "WorkerTaskDefinitions": _by_role(
+                {role: task.task_definition_arn for role, task in containers.items()}
+            ),
             "WorkerSubnets": Fn.join(",", subnets.subnet_ids),
             "WorkerSecurityGroup": self._network.worker_group.security_group_id,
         }
+
+
+def _by_role(arns: Mapping[str, str]) -> str:
+    """As the function `decide` reads it; ARNs are only known when they are deployed."""
+    pairs = [f"{role}={arn}" for role, arn in arns.items()]
+    return Fn.join(",", pairs) if pairs else "none"

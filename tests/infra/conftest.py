@@ -71,6 +71,12 @@ def control_template(assembly: Path) -> Template:
 
 
 @pytest.fixture(scope="session")
+def full_template(full_assembly: Path) -> Template:
+    """The stack `control` of the profile `full`."""
+    return load(full_assembly, "control")
+
+
+@pytest.fixture(scope="session")
 def watch_template(assembly: Path) -> Template:
     return load(assembly, "watch")
 

@@ -112,11 +112,33 @@ def test_every_task_of_the_supervisor_calls_something_deployed(
             assert value["Ref"] in versions
 
 
-def test_attempts_are_called_by_role(control_template: Template) -> None:
-    (machine,) = properties(control_template, "AWS::StepFunctions::StateMachine")
-    template = plain(machine["DefinitionSubstitutions"]["AttemptFunction"])
-    account = "arn:aws:lambda:${Region}:${AccountId}:function"
-    assert template == f"{account}:fanfold-dev-attempt-{{}}:live"
+def _by_role(template: Template, substitution: str) -> dict[str, str]:
+    """What attempts run on, by role, as the logical id of a version or a task definition."""
+    (machine,) = properties(template, "AWS::StepFunctions::StateMachine")
+    joined = machine["DefinitionSubstitutions"][substitution]
+    if joined == "none":
+        return {}
+    pairs = [pair["Fn::Join"][1] for pair in joined["Fn::Join"][1]]
+    return {role.removesuffix("="): arn["Ref"] for role, arn in pairs}
+
+
+def test_attempts_run_on_the_versions_their_execution_began_with(
+    control_template: Template, full_template: Template
+) -> None:
+    called = _by_role(control_template, "AttemptFunctions")
+    assert set(called) == set(roles(ROOT))
+    versions = of_type(control_template, "AWS::Lambda::Version")
+    functions_of = of_type(control_template, "AWS::Lambda::Function")
+    for role, version in called.items():
+        function = versions[version]["Properties"]["FunctionName"]["Ref"]
+        assert functions_of[function]["Properties"]["FunctionName"].endswith(f"attempt-{role}")
+    assert _by_role(control_template, "WorkerTaskDefinitions") == {}
+    revisions = _by_role(full_template, "WorkerTaskDefinitions")
+    assert set(revisions) == set(roles(ROOT))
+    assert set(revisions.values()) == set(of_type(full_template, "AWS::ECS::TaskDefinition"))
+
+
+def test_everybody_else_calls_the_alias(control_template: Template) -> None:
     aliases = properties(control_template, "AWS::Lambda::Alias")
     assert {alias["Name"] for alias in aliases} == {"live"}
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
+from fanfold.errors import InvalidSettings
 from fanfold.run import events as e
 from fanfold.run.attempt import Exit
 from fanfold.run.decide import decide
 from fanfold.run.steps import Dispatch, Merge
-from functions.pointers import pointers
+from functions.pointers import Targets, pointers
 from tests.fakes.scripted_world import CENT, ScriptedWorld, admitted, unit
 from tests.unit.functions.test_state_machine import PAYLOAD
 
 CLOUD = e.RunOptions(engine="aws")
+ARN = "arn:aws:lambda:us-east-1:123456789012:function:fanfold-dev-attempt-docs:{}"
+TASK = "arn:aws:ecs:us-east-1:123456789012:task-definition/fanfold-dev-worker-implementer:{}"
+TARGETS = Targets(f"docs={ARN.format(7)}", f"implementer={TASK.format(3)}")
 
 
 def _wave(world: ScriptedWorld) -> Dispatch:
@@ -31,7 +36,8 @@ def _key(attempt: str) -> str:
 
 def _told(world: ScriptedWorld, project: str = "demo") -> dict[str, Any]:
     step = _wave(world)
-    return pointers(step, world.state, project, {d.attempt: _key(d.attempt) for d in step.attempts})
+    keys = {d.attempt: _key(d.attempt) for d in step.attempts}
+    return pointers(step, world.state, project, keys, TARGETS)
 
 
 def test_a_light_role_goes_to_a_function_and_the_others_to_spot() -> None:
@@ -44,6 +50,14 @@ def test_a_light_role_goes_to_a_function_and_the_others_to_spot() -> None:
         "b.1": _key("b.1"),
     }
     assert told["concurrency"] == 2
+    assert [i["target"] for i in told["attempts"]] == [TASK.format(3), ARN.format(7)]
+
+
+def test_a_place_that_is_not_deployed_is_named() -> None:
+    world = ScriptedWorld(admitted(unit("a"), options=CLOUD))
+    targets = Targets(f"docs={ARN}", "none")
+    with pytest.raises(InvalidSettings, match="no fargate for the role 'implementer'"):
+        pointers(_wave(world), world.state, "demo", {"a.1": _key("a.1")}, targets)
 
 
 def test_what_was_cut_off_once_gets_capacity_that_stays() -> None:
@@ -64,5 +78,5 @@ def test_a_full_wave_fits_into_the_payload_without_what_was_said() -> None:
 
 def test_other_steps_are_told_whole_and_read_back() -> None:
     step = Merge(1, "base", ("a.1", "b.1"))
-    told = pointers(step, ScriptedWorld(admitted(unit("a"))).state, "demo", {})
+    told = pointers(step, ScriptedWorld(admitted(unit("a"))).state, "demo", {}, TARGETS)
     assert msgspec.convert(told, Merge) == step

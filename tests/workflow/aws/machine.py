@@ -8,14 +8,22 @@ from typing import Any
 
 import msgspec
 
-ASL = Path(__file__).parents[3] / "statemachines" / "run.asl.json"
+ROOT = Path(__file__).parents[3]
+ASL = ROOT / "statemachines" / "run.asl.json"
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+ROLES = sorted(file.stem for file in (ROOT / "roles").glob("*.md"))
+
+
+def _by_role(kind: str) -> str:
+    return ",".join(f"{role}={kind}-{role}" for role in ROLES)
+
+
 SUBSTITUTES = {
     "Cluster": "cluster",
-    "WorkerTaskDefinition": "worker-{}",
+    "WorkerTaskDefinitions": _by_role("worker"),
     "WorkerSubnets": "subnet-1,subnet-2",
     "WorkerSecurityGroup": "sg-1",
-    "AttemptFunction": "attempt-{}",
+    "AttemptFunctions": _by_role("attempt"),
 }
 
 
