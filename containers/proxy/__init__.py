@@ -1,0 +1,1 @@
+"""The container between workers and the outside."""

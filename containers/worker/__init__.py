@@ -1,0 +1,1 @@
+"""The container that runs one attempt."""
