@@ -29,7 +29,7 @@ from fanfold.settings import (
 from fanfold.steps.wiring import Wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fanfold.adapters.claude.bedrock import BedrockModel
     from fanfold.adapters.git.repository import GitRepository
@@ -126,11 +126,12 @@ def workspaces_of(repository: GitRepository, settings: Settings, *, sandbox: boo
     """
     from fanfold.adapters.git.workspaces import GitWorkspaces
     from fanfold.adapters.local.prepare import Checkout, Layers
+    from fanfold.adapters.local.registries import registry_variables
 
     home = cache_folder()
-    preparing = GitWorkspaces(
-        repository, home / "workspaces", _sandbox(sandbox, settings.prepare.network)
-    )
+    network = settings.prepare.network
+    sandboxed = _sandbox(sandbox, network, registry_variables(network, environment()))
+    preparing = GitWorkspaces(repository, home / "workspaces", sandboxed)
 
     def open_checkout(tree: str) -> Checkout:
         return cast("Checkout", preparing.open(tree, shell=True, name="prepare"))  # noqa: S604
@@ -154,6 +155,13 @@ def prepare_environment(project: Project, tree: str, *, sandbox: bool) -> None:
         workspaces.open(tree, shell=True, name="prepared").close()  # noqa: S604
     finally:
         workspaces.close()
+
+
+def clean_environments(unused_s: float = 7 * 24 * 3600.0) -> int:
+    """Remove what `[prepare]` made and nothing used for so long; gives how many layers went."""
+    from fanfold.adapters.local.prepare import clean_layers
+
+    return clean_layers(cache_folder() / "layers", unused_s)
 
 
 def cache_folder() -> Path:
@@ -278,14 +286,18 @@ def _scripted(settings: Settings) -> ModelFactory:
         raise InvalidSettings(problem) from None
 
 
-def _sandbox(wanted: bool, hosts: Sequence[str] = ()) -> Sandbox:
+def _sandbox(
+    wanted: bool, hosts: Sequence[str] = (), variables: Mapping[str, str] | None = None
+) -> Sandbox:
+    from fanfold.adapters.local.registries import registry_hosts
     from fanfold.adapters.local.sandbox import Bubblewrap, NoSandbox, harden_process
 
     harden_process()
     if not wanted:
         return NoSandbox(environment())
     require_sandbox()
-    return Bubblewrap(environment(), allow_hosts=hosts)
+    allowed = registry_hosts(hosts, environment())
+    return Bubblewrap(environment(), allow_hosts=allowed, variables=variables)
 
 
 def require_sandbox() -> None:

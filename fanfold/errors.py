@@ -93,9 +93,13 @@ class Stopped(FanfoldError):
 class PrepareFailed(FanfoldError):
     """A command of `[prepare]` did not end well; `exit_code` is 5, `output` what it said."""
 
-    def __init__(self, command: str, code: int, output: str) -> None:
+    def __init__(self, command: str, code: int, output: str, denied: Sequence[str] = ()) -> None:
         last = output.strip().splitlines()[-1:] or ["it said nothing"]
-        super().__init__(f"prepare command {command!r} ended with {code}: {last[0]}")
+        told = f"prepare command {command!r} ended with {code}: {last[0]}"
+        if denied:
+            names = ", ".join(f'"{host.removesuffix(":443")}"' for host in denied)
+            told += f"; to let it reach what it asked for: `[prepare] network = [{names}]`"
+        super().__init__(told)
         self.command, self.code, self.output = command, code, output
 
 

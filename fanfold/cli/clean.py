@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanfold.bootstrap import clean_environments
 from fanfold.cli.known_batches import KnownBatch, batch_names, find_batch
 from fanfold.cli.output import counted, say, say_json
 from fanfold.cli.runs import add_engine_argument, find_run, known_runs, project_of
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 examples:
   fanfold clean           the artifacts of every run that has ended, but for those that failed
-                          from outside and can be resumed; logs and branches stay
+                          from outside and can be resumed; logs and branches stay. Besides, what
+                          [prepare] made, in any repository, and nothing used for a week
   fanfold clean 3fa9
 """
 
@@ -40,11 +42,16 @@ def run(args: argparse.Namespace) -> int:
         cleaned, files = _clean_one(project, find_run(project, args))
     else:
         cleaned, files = _clean_all(project, args.engine)
+    layers = 0 if args.run else clean_environments()
     if args.json:
-        say_json({"schema": "fanfold.clean/1", "runs": cleaned, "files": files})
+        told = {"runs": cleaned, "files": files, "environments": layers}
+        say_json({"schema": "fanfold.clean/1", **told})
     else:
         what = f"{counted(files, 'file', 'files')} of {counted(len(cleaned), 'run', 'runs')}"
         say(f"removed {what}; logs and branches are kept")
+        if layers:
+            said = counted(layers, "environment", "environments")
+            say(f"removed {said} of [prepare] that no checkout was made from for a week")
     return 0
 
 

@@ -20,6 +20,7 @@ CACHES = (
     ".hypothesis/",
     ".tox/",
     ".venv/",
+    ".prepared/",
     ".coverage",
     "*.egg-info/",
     "node_modules/",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -12,17 +13,20 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from fanfold.adapters.local.shell import PREPARED
 from fanfold.errors import PrepareFailed
 from fanfold.ports import Workspace
+from fanfold.run.incidents import hosts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
 _LOCKFILES = (
     *("*.lock", "*.lockb", "*.lockfile", "package-lock.json", "npm-shrinkwrap.json"),
@@ -31,6 +35,10 @@ _LOCKFILES = (
     *("Gemfile", "composer.json", "pom.xml", "build.gradle*", "mix.exs", "Package.resolved"),
     *(".python-version", ".nvmrc", ".node-version", ".tool-versions", "rust-toolchain*"),
 )
+
+
+MAKING = "making-"
+_NOW = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 
 class Checkout(Workspace, Protocol):
@@ -67,10 +75,16 @@ class Layers:
         """
         if not self._commands:
             return ()
-        layer = self._layer(tree)
-        files = layer / "files"
-        copy(sorted(files.iterdir()), root)
-        return msgspec.json.decode((layer / "patterns.json").read_bytes(), type=list[str])
+        while True:
+            layer = self._layer(tree)
+            with _held(layer, fcntl.LOCK_SH):
+                if layer.is_dir():
+                    os.utime(layer)
+                    copy(sorted((layer / "files").iterdir()), root)
+                    patterns = (layer / "patterns.json").read_bytes()
+                    return msgspec.json.decode(patterns, type=list[str])
+            with self._lock:
+                self._known.pop(tree, None)
 
     def _layer(self, tree: str) -> Path:
         with self._lock:
@@ -84,22 +98,27 @@ class Layers:
 
     def _made(self, workspace: Checkout) -> Path:
         """The layer on disk; other processes wait for the one that makes it."""
-        layer = self._home / self._digest(workspace)
+        layer = self._home / layer_digest(workspace, self._commands)
         self._home.mkdir(parents=True, exist_ok=True)
-        with layer.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with _held(layer, fcntl.LOCK_EX):
+            for half in self._home.glob(f"{MAKING}{layer.name}-*"):
+                shutil.rmtree(half)
             if not layer.exists():
                 self._make(workspace, layer)
         return layer
 
     def _make(self, workspace: Checkout, layer: Path) -> None:
         tracked = set(workspace.files())
+        workspace.run(f"mkdir -p {PREPARED}", self._timeout)
         for command in self._commands:
             result = workspace.run(command, self._timeout)
             if result.exit_code:
-                raise PrepareFailed(command, result.exit_code, result.output)
+                denied = hosts(result.incidents)
+                raise PrepareFailed(command, result.exit_code, result.output, denied)
+        workspace.run(f"rmdir {PREPARED} 2>/dev/null", self._timeout)
         fresh = sorted(set(workspace.files()) - tracked)
-        with tempfile.TemporaryDirectory(dir=self._home) as folder:
+        prefix = f"{MAKING}{layer.name}-"
+        with tempfile.TemporaryDirectory(dir=self._home, prefix=prefix) as folder:
             made = Path(folder) / "layer"
             files = made / "files"
             files.mkdir(parents=True)
@@ -111,16 +130,42 @@ class Layers:
             (made / "patterns.json").write_bytes(msgspec.json.encode(patterns))
             made.rename(layer)
 
-    def _digest(self, workspace: Checkout) -> str:
-        digest = hashlib.sha256()
-        for part in (platform.system(), platform.machine(), *self._commands):
-            digest.update(part.encode() + b"\0")
-        for path in workspace.files():
-            name = path.rpartition("/")[2]
-            if any(fnmatchcase(name, pattern) for pattern in _LOCKFILES):
-                content = hashlib.sha256(workspace.read(path)).digest()
-                digest.update(os.fsencode(path) + b"\0" + content)
-        return digest.hexdigest()[:32]
+
+def layer_digest(workspace: Checkout, commands: Sequence[str]) -> str:
+    """The name of a layer: system and architecture, commands, and each lockfile with its path."""
+    digest = hashlib.sha256()
+    for part in (platform.system(), platform.machine(), *commands):
+        digest.update(part.encode() + b"\0")
+    for path in workspace.files():
+        name = path.rpartition("/")[2]
+        if any(fnmatchcase(name, pattern) for pattern in _LOCKFILES):
+            content = hashlib.sha256(workspace.read(path)).digest()
+            digest.update(os.fsencode(path) + b"\0" + content)
+    return digest.hexdigest()[:32]
+
+
+def clean_layers(home: Path, unused_s: float) -> int:
+    """Remove layers that no checkout was made from for so long; gives how many went.
+
+    One that is being made or copied stays.
+    """
+    gone = 0
+    for layer in sorted(home.iterdir()) if home.is_dir() else ():
+        if not layer.is_dir() or time.time() - layer.stat().st_mtime < unused_s:
+            continue
+        name = layer.name.removeprefix(MAKING).partition("-")[0]
+        with contextlib.suppress(BlockingIOError), _held(home / name, _NOW):
+            shutil.rmtree(layer)
+            gone += 1
+    return gone
+
+
+@contextlib.contextmanager
+def _held(layer: Path, how: int) -> Generator[None]:
+    """The lock of a layer, beside it; it goes when the block ends, or the process does."""
+    with layer.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, how)
+        yield
 
 
 def outputs(root: Path, tracked: set[str]) -> Iterator[Path]:

@@ -23,6 +23,7 @@ from fanfold.adapters.local.bounded import run_bounded
 from fanfold.adapters.local.host_proxy import HostProxy
 from fanfold.adapters.local.sandbox_mounts import clean_environment
 from fanfold.adapters.local.sandbox_view import view
+from fanfold.adapters.local.shell import PROCESSES, shell
 from fanfold.errors import SandboxUnavailable
 
 if TYPE_CHECKING:
@@ -38,14 +39,6 @@ _CAPABILITIES = (
 )
 _RESOLVER = Path("/etc/resolv.conf")
 _NAME_SERVER = b"nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
-_FILE_BLOCKS, _DATA_KIB, _OPEN_FILES = 16 << 21, 32 << 20, 65536
-PROCESSES = 4096
-_LIMITS = f"""\
-echo 1000 >/proc/self/oom_score_adj
-ulimit -c 0; ulimit -f {_FILE_BLOCKS}; ulimit -d {_DATA_KIB}; ulimit -n {_OPEN_FILES}
-ulimit -u "$2" || ulimit -p "$2"
-"""
-_SHELL = f'{{ {_LIMITS} }} 2>/dev/null; exec /bin/sh -c "$1"'
 _MARK = "FANFOLD_COMMAND"
 _PR_SET_DUMPABLE = 4
 
@@ -61,7 +54,7 @@ class Bubblewrap:
 
     The system, toolchains and `.git` are read-only; HOME and /tmp are empty and forgotten after
     each command; all its processes die with it. `allow_hosts` can be reached through a proxy that
-    the usual variables name.
+    the usual variables name. `variables` are there besides.
     """
 
     def __init__(
@@ -70,10 +63,11 @@ class Bubblewrap:
         *,
         processes: int = PROCESSES,
         allow_hosts: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self._environ, self._processes = environ, processes
         self._allow_hosts = tuple(allow_hosts)
-        self._environment = clean_environment(environ)
+        self._environment = {**clean_environment(environ), **(variables or {})}
         self._program = shutil.which("bwrap", path=self._environment["PATH"]) or "bwrap"
 
     def run(
@@ -105,7 +99,7 @@ class Bubblewrap:
             names.seek(0)
             told = (
                 *("--json-status-fd", str(status.fileno())),
-                *(_proxied() if reachable else ()),
+                *(_proxied() if reachable else _UNREACHABLE),
                 *self._options(call.root, reachable),
                 *self._privileges(hearing=hearing),
                 *(_resolver(names.fileno()) if hearing else ()),
@@ -223,9 +217,17 @@ class NoSandbox:
         return audited(result, timeout_s)
 
 
-def shell(command: str, processes: int) -> tuple[str, ...]:
-    """The words that run `sh -c command` under the limits, `processes` among them."""
-    return ("/bin/sh", "-c", _SHELL, "sh", command, str(processes))
+_JAVA_PROXY = (
+    f"-Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort={warden.PORT} -Dhttps.proxyHost=127.0.0.1"
+    f" -Dhttps.proxyPort={warden.PORT} -Dhttp.nonProxyHosts=localhost|127.*|[::1]"
+)
+
+
+# Who cannot reach anything should say so at once.
+_UNREACHABLE = (
+    *("--setenv", "PIP_RETRIES", "0", "--setenv", "UV_HTTP_RETRIES", "0"),
+    *("--setenv", "NPM_CONFIG_FETCH_RETRIES", "0", "--setenv", "CARGO_NET_RETRY", "0"),
+)
 
 
 class _Call(NamedTuple):
@@ -256,6 +258,7 @@ def _proxied() -> Iterator[str]:
         yield from ("--setenv", name, address)
     for name in ("no_proxy", "NO_PROXY"):
         yield from ("--setenv", name, "localhost,127.0.0.1,::1")
+    yield from ("--setenv", "JAVA_TOOL_OPTIONS", _JAVA_PROXY)
 
 
 def _kill_contained(status: IO[bytes]) -> None:

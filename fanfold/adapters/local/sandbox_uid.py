@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from fanfold.adapters.local import second_user
 from fanfold.adapters.local.audit import audited
 from fanfold.adapters.local.bounded import run_bounded
-from fanfold.adapters.local.sandbox import PROCESSES, shell
 from fanfold.adapters.local.sandbox_mounts import clean_environment
+from fanfold.adapters.local.shell import PROCESSES, shell
 from fanfold.errors import SandboxUnavailable
 
 if TYPE_CHECKING:

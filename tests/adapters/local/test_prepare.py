@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from fanfold.adapters.git.checkout import Checkout
 from fanfold.adapters.git.workspaces import GitWorkspaces
 from fanfold.adapters.local.checks import TreeChecks
-from fanfold.adapters.local.prepare import Layers
+from fanfold.adapters.local.prepare import MAKING, Layers, clean_layers
 from fanfold.adapters.local.sandbox import NoSandbox
 from fanfold.errors import PrepareFailed
 from tests.fakes.repositories import make_repository
@@ -116,6 +118,69 @@ def test_checks_are_red_on_a_tree_that_cannot_be_prepared(
     one, two = checks.run(repository.tree_of("HEAD"), [("true", 5), ("true", 5)])
     assert (one.exit_code, two.exit_code) == (3, 3)
     assert "why" in one.output
+
+
+def test_layers_that_are_wanted_at_once_are_made_once(
+    prepared: Prepared, repository: GitRepository, tmp_path: Path
+) -> None:
+    tree = repository.tree_of("HEAD")
+    several: list[GitWorkspaces] = [prepared(("sleep 0.3", *COMMANDS)) for _ in range(3)]
+    with ThreadPoolExecutor(6) as pool:
+        opened = pool.map(lambda each: each.open(tree, shell=True, name="t"), several * 2)
+        assert {workspace.read("node_modules/dep") for workspace in opened} == {b"1\n"}
+    assert count(tmp_path) == 1
+
+
+def test_what_an_interrupted_prepare_left_is_not_taken_for_a_layer(
+    prepared: Prepared, repository: GitRepository, tmp_path: Path
+) -> None:
+    tree, layers = repository.tree_of("HEAD"), tmp_path / "layers"
+    prepared().open(tree, shell=True, name="t")
+    (layer,) = (p for p in layers.iterdir() if p.is_dir())
+    half = layers / f"{MAKING}{layer.name}-x"
+    layer.rename(half)
+    (half / "files" / "node_modules" / "dep").write_text("half\n")
+    assert prepared().open(tree, shell=True, name="t").read("node_modules/dep") == b"1\n"
+    assert not half.exists()
+
+
+def test_layers_that_nothing_uses_are_cleaned_away(
+    prepared: Prepared, repository: GitRepository, tmp_path: Path
+) -> None:
+    tree, layers = repository.tree_of("HEAD"), tmp_path / "layers"
+    workspaces = prepared()
+    workspaces.open(tree, shell=True, name="t")
+    assert clean_layers(layers, 60) == 0
+    (layer,) = (p for p in layers.iterdir() if p.is_dir())
+    os.utime(layer, (0, 0))
+    with layer.with_suffix(".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        assert clean_layers(layers, 60) == 0
+    assert clean_layers(layers, 60) == 1
+    assert clean_layers(tmp_path / "none", 60) == 0
+    again = workspaces.open(tree, shell=True, name="t")
+    assert again.read("node_modules/dep") == b"1\n"
+    assert count(tmp_path) == 2
+
+
+def test_package_caches_are_kept_below_the_tree_and_out_of_it(
+    prepared: Prepared, repository: GitRepository
+) -> None:
+    tree = repository.tree_of("HEAD")
+    fetch = 'mkdir -p "$CARGO_HOME" "$GOMODCACHE" && echo crate >"$CARGO_HOME/a"'
+    workspace = prepared((fetch,)).open(tree, shell=True, name="t")
+    told = workspace.run('cat "$CARGO_HOME/a"; echo more >"$GOMODCACHE/b"; echo $MAVEN_ARGS', 5)
+    assert told.output.startswith("crate\n-Dmaven.repo.local=/")
+    assert workspace.tree() == tree
+
+
+def test_what_is_prepared_stands_first_on_the_path(
+    prepared: Prepared, repository: GitRepository
+) -> None:
+    write = "printf '#!/bin/sh\\necho mine\\n' >.venv/bin/ls && chmod +x .venv/bin/ls"
+    make = f"mkdir -p .venv/bin && {write}"
+    workspace = prepared((make,)).open(repository.tree_of("HEAD"), shell=True, name="t")
+    assert workspace.run("ls", 5).output == "mine\n"
 
 
 def test_without_commands_nothing_is_copied(
