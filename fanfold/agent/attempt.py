@@ -15,6 +15,7 @@ from fanfold.agent.strings import encodable
 from fanfold.agent.timing import Timing
 from fanfold.errors import LeaseLost, StreamConflict, UnpricedModel, WorkspaceError
 from fanfold.run.attempt import Exit, FinishedTask, Report
+from fanfold.run.attempt_fold import fold_told
 
 if TYPE_CHECKING:
     from fanfold.agent.desk import Desk
@@ -38,9 +39,7 @@ def run_attempt(context: Context, desk: Desk, role: Role | None = None) -> Repor
     exit_, detail = Exit.CRASHED, ""
     try:
         context = redacted(context, desk.secrets.redact)
-        loop = Loop(
-            context, role or role_of(context), desk, timing, purse
-        )
+        loop = Loop(context, role or role_of(context), desk, timing, purse)
         loop.run()
     except Stop as stop:
         exit_, detail = stop.exit, stop.detail
@@ -104,6 +103,7 @@ def _report(
         cost=purse.cost,
         steps=loop.steps if loop else 0,
         duration_s=timing.elapsed,
+        metrics=fold_told(desk.events.told).metrics,
         finished=(*context.finished, *(_finished(context, loop) if loop else ())),
     )
 

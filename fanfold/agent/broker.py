@@ -127,6 +127,7 @@ class Broker:
             duration_ms=round((self._clock.monotonic() - started) * 1000),
             read=tuple(map(redact, result.read)),
             written=tuple(map(redact, result.written)),
+            waiting=result.waiting,
             subject=_subject(judged, redact),
         )
         contained = tuple(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class AttemptLog:
-    """Appends to one stream and keeps its version.
+    """Appends to one stream and keeps its version; `told` is what went through this object.
 
     `append` raises `StreamConflict` when somebody else has written: another epoch has the attempt,
     and this one must stop without spending.
@@ -22,6 +22,7 @@ class AttemptLog:
         self, store: EventStore, stream: str, version: int = 0, *, progress: Progress | None = None
     ) -> None:
         self.stream, self.version = stream, version
+        self.told: list[EventData] = []
         self._store, self._progress = store, progress
 
     @classmethod
@@ -37,6 +38,7 @@ class AttemptLog:
             return
         envelopes = self._store.append(self.stream, self.version, events)
         self.version = envelopes[-1].version
+        self.told += events
         if self._progress is not None:
             self._progress(self.stream, envelopes)
 

@@ -19,12 +19,13 @@ from fanfold.agent.exits import (
 from fanfold.agent.history import History
 from fanfold.agent.policy import Policy
 from fanfold.agent.prompt import render
-from fanfold.agent.stuck import ADVICE, StuckDetector
-from fanfold.agent.stuck import Stop as Circle
+from fanfold.agent.stuck import ADVICE
 from fanfold.agent.tools import TOOLS
 from fanfold.agent.tools.bench import Bench, Submission
 from fanfold.agent.transcript import Transcript
 from fanfold.run.attempt import Purpose, ToolCall
+from fanfold.run.circles import CircleDetector
+from fanfold.run.circles import Stop as Circle
 from fanfold.run.events import LoopNudged, LoopStopped
 
 if TYPE_CHECKING:
@@ -68,11 +69,10 @@ class Loop:
         self._history = History(prompt.system, tools, prompt.task)
         self._broker = Broker(self.bench, policy, TOOLS, desk.clock, self._guard)
         self._caller = Caller(context, desk, purse, timing, self._history, self._guard)
-        self._stuck = StuckDetector()
+        self._circles = CircleDetector(context.circles)
         self._transcript = Transcript(desk.transcript, desk.secrets)
         self._transcript.line("prompt", system=prompt.system, tools=tools, task=prompt.task)
         self._bare_ends = self._cut_offs = 0
-        self._nudged: set[str] = set()
         self._warned = False
 
     def run(self) -> None:
@@ -151,13 +151,14 @@ class Loop:
 
     def _watch(self, outcomes: list[Outcome]) -> list[Block]:
         """Nudges for this turn; a stop only for a signal that the model has heard of before."""
-        verdicts = [self._stuck.observe(o.event, waiting=o.result.waiting) for o in outcomes]
+        verdicts = [self._circles.observe(outcome.event) for outcome in outcomes]
         signals: dict[str, int] = {}
         for verdict in filter(None, verdicts):
-            if isinstance(verdict, Circle) and verdict.signal in self._nudged:
+            if isinstance(verdict, Circle) and self._circles.nudged(verdict.signal):
                 self._stop(verdict)
             signals[verdict.signal] = verdict.count
-        self._nudged |= signals.keys()
+        for signal in signals:
+            self._circles.nudge(signal)
         return [self._nudge(signal, count, ADVICE[signal]) for signal, count in signals.items()]
 
     def _nudge(self, signal: str, count: int, advice: str) -> Block:

@@ -47,11 +47,13 @@ def run(args: argparse.Namespace) -> int:
         else _all_spendings(project, runs, args.by)
     )
     amounts: dict[str, int] = defaultdict(int)
+    calls: dict[str, int] = defaultdict(int)
     tokens: dict[str, Usage] = defaultdict(Usage)
     for key, amount, usage in spendings:
         amounts[key] += amount
+        calls[key] += 1
         tokens[key] = tokens[key] + usage
-    rows = [_row(key, amounts[key], tokens[key]) for key in amounts]
+    rows = [_row(key, amounts[key], calls[key], tokens[key]) for key in amounts]
     total = sum(amounts.values())
     if args.json:
         say_json(
@@ -63,11 +65,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     say(
         table(
-            (args.by, "dollars", "tokens in", "from cache", "tokens out"),
-            [
-                (r["key"], r["cost_usd"], str(r["input"]), str(r["cached"]), str(r["output"]))
-                for r in rows
-            ],
+            (args.by, "dollars", "calls", "tokens in", "from cache", "tokens out", "a call"),
+            [_cells(row) for row in rows],
         )
     )
     say(f"total ${dollars(total)}")
@@ -80,10 +79,18 @@ def _named(project: Project, args: argparse.Namespace) -> list[Run]:
     return batch.runs() if batch else [find_run(project, args)]
 
 
-def _row(key: str, amount: int, usage: Usage) -> dict[str, Any]:
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    share = f"{row['cached'] / row['input']:.0%}" if row["input"] else "-"
+    each = str(row["output"] // row["calls"])
+    counts = (str(row["calls"]), str(row["input"]), share, str(row["output"]), each)
+    return (row["key"], row["cost_usd"], *counts)
+
+
+def _row(key: str, amount: int, calls: int, usage: Usage) -> dict[str, Any]:
     return {
         "key": key,
         "cost_usd": dollars(amount),
+        "calls": calls,
         "input": usage.context,
         "cached": usage.cache_read,
         "output": usage.output,

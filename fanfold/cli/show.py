@@ -13,8 +13,8 @@ from fanfold.errors import ArtifactMissing, UnknownRun
 from fanfold.run.artifacts import attempt_file, result_file
 from fanfold.run.denied import allowing, plain
 from fanfold.run.money import dollars
-from fanfold.run.view import outcome_of, run_view, unit_of
-from fanfold.steps.report import render_report
+from fanfold.run.view import metrics_view, outcome_of, run_view, unit_of
+from fanfold.steps.report import effort, render_report
 
 if TYPE_CHECKING:
     import argparse
@@ -105,6 +105,7 @@ def _view(artifacts: ArtifactStore, state: RunState, tried: Try) -> dict[str, An
         "denied_hosts": list(tried.denied_hosts),
         "cost_usd": dollars(tried.cost),
         "slice_usd": dollars(tried.dispatched.slice),
+        "metrics": metrics_view(tried.metrics),
         "report": report,
     }
 
@@ -116,6 +117,8 @@ def _describe(view: dict[str, Any]) -> str:
         f"{view['outcome'] or 'in flight'}",
         f"  ${view['cost_usd']} of ${view['slice_usd']}{_effort(view['report'])}",
     ]
+    if view["outcome"]:
+        lines.append(f"  {effort(view['metrics'])}")
     if view["detail"]:
         lines.append(f"  {view['detail']}")
     if report.get("summary"):

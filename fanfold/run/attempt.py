@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from fanfold.run.circles import Circles
 from fanfold.run.decoders import learn
 from fanfold.run.incidents import Incident
 
@@ -69,6 +70,38 @@ class Usage(msgspec.Struct, frozen=True):
     def context(self) -> int:
         """Tokens that the request put before the model."""
         return self.input + self.cache_write_5m + self.cache_write_1h + self.cache_read
+
+
+class Metrics(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an attempt took, counted from its events; sums of attempts are those of a run.
+
+    `steps` are replies of the model, `retries` calls of it that failed; `repeats` are tool calls
+    that were made again with the same result, `nudges` what the model was told of them.
+    """
+
+    steps: int = 0
+    retries: int = 0
+    tool_calls: int = 0
+    tool_errors: int = 0
+    denied: int = 0
+    repeats: int = 0
+    nudges: int = 0
+    compactions: int = 0
+    usage: Usage = Usage()
+
+    def __add__(self, other: Metrics) -> Metrics:
+        names = self.__struct_fields__
+        return Metrics(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+    @property
+    def cache_share(self) -> float:
+        """Of the input tokens, what came from the cache: 0 to 1."""
+        return self.usage.cache_read / self.usage.context if self.usage.context else 0.0
+
+    @property
+    def tokens_a_step(self) -> int:
+        """Of output."""
+        return self.usage.output // self.steps if self.steps else 0
 
 
 class AttemptLimits(msgspec.Struct, frozen=True):
@@ -182,6 +215,7 @@ class Context(msgspec.Struct, frozen=True):
     instructions: tuple[tuple[str, str], ...] = ()
     constraints: tuple[str, ...] = ()
     lasting: bool = False
+    circles: Circles = Circles()
     checks: tuple[str, ...] = ()
     writes: tuple[str, ...] | None = None
     control_files: tuple[str, ...] = ()
@@ -234,6 +268,7 @@ class Report(msgspec.Struct, frozen=True):
     steps: int = 0
     duration_s: float = 0.0
     finished: tuple[FinishedTask, ...] = ()
+    metrics: Metrics = Metrics()
 
 
 class ToolCall(msgspec.Struct, frozen=True):

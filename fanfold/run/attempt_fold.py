@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fanfold.run.attempt import Exit, Usage
+from fanfold.run.attempt import Exit, Metrics, Usage
+from fanfold.run.circles import CircleDetector, Circles
 from fanfold.run.events import (
     AttemptClaimed,
     AttemptEnded,
     CommandContained,
+    LoopNudged,
     ModelCalled,
     ModelCallStarted,
     PatchProduced,
@@ -19,7 +21,7 @@ from fanfold.run.events import (
 from fanfold.run.incidents import IncidentKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from fanfold.run.events import EventData, Recorded
 
@@ -28,7 +30,7 @@ class AttemptFold(msgspec.Struct, frozen=True):
     """An attempt as its events tell it.
 
     `cost` in micro-dollars: answered calls at their cost, calls without an answer at their worst
-    case. `ended` is None while it runs, or when it was lost. `steps` counts replies of the model.
+    case. `ended` is None while it runs, or when it was lost.
     """
 
     epoch: int = 0
@@ -36,17 +38,20 @@ class AttemptFold(msgspec.Struct, frozen=True):
     holder: str = ""
     ended: Exit | None = None
     cost: int = 0
-    steps: int = 0
-    tool_calls: int = 0
-    usage: Usage = Usage()
     patch: PatchProduced | None = None
     choice: str | None = None
     detail: str = ""
     denied_hosts: tuple[str, ...] = ()
+    metrics: Metrics = Metrics()
+    circles: Circles = Circles()
 
     @property
     def claimed(self) -> bool:
         return self.epoch > 0
+
+    @property
+    def usage(self) -> Usage:
+        return self.metrics.usage
 
 
 class _Ledger:
@@ -56,7 +61,7 @@ class _Ledger:
         self.open: dict[tuple[int, int], int] = {}
         self.messages: set[str] = set()
         self.cost = 0
-        self.steps = 0
+        self.steps = self.retries = 0
         self.usage = Usage()
 
     def start(self, epoch: int, event: ModelCallStarted) -> None:
@@ -70,18 +75,59 @@ class _Ledger:
         self.cost += event.cost
         self.usage += event.usage
         self.steps += event.error is None
+        self.retries += event.error is not None
+
+
+class _Work:
+    """What was done, and how often in circles."""
+
+    def __init__(self) -> None:
+        self.detector = CircleDetector()
+        self.calls = self.errors = self.denied = self.nudges = self.compactions = 0
+
+    def see(self, data: EventData) -> None:
+        match data:
+            case AttemptClaimed(circles=circles):
+                self.detector = CircleDetector(circles)
+            case ToolCalled():
+                self.calls += 1
+                self.errors += not data.ok
+                self.denied += not data.allowed
+                self.detector.observe(data)
+            case LoopNudged(signal=signal):
+                self.nudges += 1
+                self.detector.nudge(signal)
+            case _:
+                pass
 
 
 def fold_attempt(events: Sequence[Recorded]) -> AttemptFold:
     """The state after `events`, which are one attempt's stream from its first version on."""
-    ledger, fold = _Ledger(), AttemptFold()
-    for event in events:
-        fold = _step(ledger, fold, event.data)
+    return fold_told(event.data for event in events)
+
+
+def fold_told(told: Iterable[EventData]) -> AttemptFold:
+    """The same, of the events' data."""
+    ledger, work, fold = _Ledger(), _Work(), AttemptFold()
+    for data in told:
+        work.see(data)
+        fold = _step(ledger, fold, data)
+    metrics = Metrics(
+        steps=ledger.steps,
+        retries=ledger.retries,
+        tool_calls=work.calls,
+        tool_errors=work.errors,
+        denied=work.denied,
+        repeats=work.detector.repeats,
+        nudges=work.nudges,
+        compactions=work.compactions,
+        usage=ledger.usage,
+    )
     return msgspec.structs.replace(
         fold,
         cost=ledger.cost + sum(ledger.open.values()),
-        steps=ledger.steps,
-        usage=ledger.usage,
+        metrics=metrics,
+        circles=work.detector.circles,
     )
 
 
@@ -99,8 +145,6 @@ def _step(ledger: _Ledger, fold: AttemptFold, data: EventData) -> AttemptFold:
             ledger.start(fold.epoch, data)
         case ModelCalled():
             ledger.end(fold.epoch, data)
-        case ToolCalled():
-            return replace(fold, tool_calls=fold.tool_calls + 1)
         case CommandContained(kind=IncidentKind.HOST, subject=host):
             return replace(fold, denied_hosts=tuple(sorted({*fold.denied_hosts, host})))
         case PatchProduced():

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from fanfold.run.attempt import CheckResult, Exit, Purpose, Usage
+from fanfold.run.attempt import CheckResult, Exit, Metrics, Purpose, Usage
+from fanfold.run.circles import Circles
 from fanfold.run.decoders import learn
 from fanfold.run.incidents import IncidentKind
 
@@ -164,6 +165,8 @@ class AttemptFinished(EventData, frozen=True):
     choice: str | None = None
     detail: str = ""
     denied_hosts: tuple[str, ...] = ()
+    metrics: Metrics = Metrics()
+    circles: Circles = Circles()
 
 
 class PatchGiven(EventData, frozen=True):
@@ -319,9 +322,12 @@ class RunCancelled(EventData, frozen=True):
 
 
 class AttemptClaimed(EventData, frozen=True):
+    """`circles` are those of the attempt that broke off before, from which this one counts on."""
+
     epoch: int
     generation: int
     holder: str
+    circles: Circles = Circles()
 
 
 class ModelCallStarted(EventData, frozen=True):
@@ -360,6 +366,7 @@ class ToolCalled(EventData, frozen=True):
     read: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
     subject: str = ""
+    waiting: bool = False
 
 
 class CommandContained(EventData, frozen=True):

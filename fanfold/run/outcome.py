@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec.structs import replace
 
 from fanfold.run.attempt import Exit, Purpose
+from fanfold.run.circles import Circles
 from fanfold.run.holds import held, is_repeated
 from fanfold.run.state import RunState, Try, UnitState, UnitStatus
+
+if TYPE_CHECKING:
+    from fanfold.run.events import AttemptDispatched
 
 FINAL = frozenset({Exit.BLOCKED, Exit.BUDGET, Exit.REFUSED, Exit.MODEL_REJECTED, Exit.MODEL_DENIED})
 PAUSED = frozenset({Exit.INTERRUPTED, Exit.CANCELLED, Exit.ESCALATE})
@@ -35,6 +41,13 @@ def after_attempt(state: RunState, unit: UnitState, ended: Try) -> UnitState:
     if ended.outcome is Exit.SUBMITTED:
         return _patched(unit, ended)
     return _again_or_over(state, unit, ended)
+
+
+def carried_on(unit: UnitState, dispatched: AttemptDispatched) -> Circles:
+    """How far the attempt circled that broke off right before; who starts over counts anew."""
+    before = [t for t in unit.tries if t.outcome is not None and t.purpose is dispatched.purpose]
+    broke_off = before and before[-1].outcome in CONTINUABLE | PAUSED
+    return before[-1].circles if broke_off else Circles()
 
 
 def unjudged(unit: UnitState) -> UnitState:

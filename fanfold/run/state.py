@@ -8,7 +8,8 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
-from fanfold.run.attempt import CheckResult, Exit, Purpose
+from fanfold.run.attempt import CheckResult, Exit, Metrics, Purpose
+from fanfold.run.circles import Circles
 from fanfold.run.events import (
     Applied,
     AttemptDispatched,
@@ -65,6 +66,8 @@ class Try(msgspec.Struct, frozen=True, gc=False):
     choice: str | None = None
     detail: str = ""
     denied_hosts: tuple[str, ...] = ()
+    metrics: Metrics = Metrics()
+    circles: Circles = Circles()
 
     @property
     def attempt(self) -> str:

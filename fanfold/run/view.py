@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from fanfold.run.attempt import Metrics
 from fanfold.run.denied import denied_hosts
 from fanfold.run.events import TaskSpec
 from fanfold.run.money import dollars
@@ -91,6 +94,7 @@ def run_view(state: RunState, *, interrupted: bool = False) -> dict[str, Any]:
         "denied_hosts": denied_hosts(state),
         "cost_usd": dollars(state.spent),
         "cap_usd": dollars(state.cap),
+        "metrics": metrics_view(run_metrics(state)),
         "duration_s": _duration(state),
         "next": next_commands(state),
     }
@@ -121,8 +125,27 @@ def unstarted_view(
         "denied_hosts": [],
         "cost_usd": dollars(0),
         "cap_usd": dollars(0),
+        "metrics": metrics_view(Metrics()),
         "duration_s": 0.0,
         "next": [],
+    }
+
+
+def run_metrics(state: RunState) -> Metrics:
+    """What all ended attempts of the run took."""
+    ended = (tried.metrics for unit in state.units.values() for tried in unit.tries)
+    return sum(ended, Metrics())
+
+
+def metrics_view(metrics: Metrics) -> dict[str, Any]:
+    """For JSON: counts, and what they come to a step."""
+    counts = {k: v for k, v in msgspec.structs.asdict(metrics).items() if k != "usage"}
+    return {
+        **counts,
+        "input_tokens": metrics.usage.context,
+        "output_tokens": metrics.usage.output,
+        "cache_share": round(metrics.cache_share, 3),
+        "tokens_a_step": metrics.tokens_a_step,
     }
 
 

@@ -26,6 +26,7 @@ from fanfold.run.events import (
     recorded,
     run_stream,
 )
+from fanfold.run.outcome import carried_on
 from fanfold.steps.context import build_context
 from fanfold.steps.decide import lease_of, owner_of
 from fanfold.steps.request import load_request
@@ -71,7 +72,8 @@ def attempt(
         log = AttemptLog.resume(wiring.events, attempt_stream(run_id, dispatched.attempt))
         if fold_attempt(log.read()).claimed:
             return
-        log.append(AttemptClaimed(epoch, dispatched.generation, holder))
+        circles = carried_on(state.units[dispatched.unit], dispatched)
+        log.append(AttemptClaimed(epoch, dispatched.generation, holder, circles))
         _Attempt(state, dispatched, wiring, log, epoch).run(
             Claim(state, dispatched, wiring, owner, stopping), escalate_after_s
         )

@@ -22,6 +22,7 @@ from fanfold.run.attempt import (
     Report,
     TaskText,
 )
+from fanfold.run.outcome import carried_on
 from fanfold.run.state import LOST, PASSED, UnitStatus
 from fanfold.steps.merge import MergeRecord
 from fanfold.steps.request import load_plan, load_request
@@ -102,6 +103,7 @@ class _Builder:
             control_files=self.state.control_files,
             context_deny=self.request.context_deny,
             lasting=self.state.pauses_long,
+            circles=carried_on(self.unit, dispatched),
             predecessors=self._predecessors(),
             continues_tree=start,
             hint=dispatched.hint,

@@ -75,6 +75,8 @@ def outcome_of(
         choice=ended.choice,
         detail=ended.detail,
         denied_hosts=ended.denied_hosts,
+        metrics=ended.metrics,
+        circles=ended.circles,
     )
 
 

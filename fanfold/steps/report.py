@@ -53,8 +53,22 @@ def _summary(state: RunState, view: dict[str, Any]) -> str:
         f"- Verified: {verified}",
         f"- Cost: ${view['cost_usd']} of ${view['cap_usd']}",
         f"- Time: {view['duration_s']} s",
+        f"- Agents: {effort(view['metrics'])}",
     ]
     return "\n".join(lines)
+
+
+def effort(metrics: dict[str, Any]) -> str:
+    """What attempts took, in a line; counts of trouble only where there was any."""
+    parts = [
+        f"{metrics['steps']} steps",
+        f"{metrics['tool_calls']} tool calls",
+        f"{metrics['input_tokens']} tokens in, {metrics['cache_share']:.0%} from the cache",
+        f"{metrics['output_tokens']} out ({metrics['tokens_a_step']} a step)",
+    ]
+    trouble = ("tool_errors", "denied", "repeats", "nudges", "retries", "compactions")
+    parts += [f"{name.replace('_', ' ')} {metrics[name]}" for name in trouble if metrics[name]]
+    return ", ".join(parts)
 
 
 def _why_unverified(state: RunState) -> str:

@@ -74,6 +74,12 @@ RUN_SHAPE = {
     "denied_hosts": [{"host": str, "by": [str], "allow": str}],
     "cost_usd": MONEY,
     "cap_usd": MONEY,
+    "metrics": {
+        **dict.fromkeys(("steps", "retries", "tool_calls", "tool_errors", "denied"), int),
+        **dict.fromkeys(("repeats", "nudges", "compactions", "tokens_a_step"), int),
+        **dict.fromkeys(("input_tokens", "output_tokens"), int),
+        "cache_share": float,
+    },
     "duration_s": float,
     "next": [str],
 }

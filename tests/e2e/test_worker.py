@@ -97,7 +97,7 @@ class Ward:
     def working(self, answers: int = 1) -> bool:
         """Whether the attempt has written its file, and goes on after so many answers."""
         fold = self.attempt()
-        return fold.tool_calls == 1 and fold.steps == answers
+        return fold.metrics.tool_calls == 1 and fold.metrics.steps == answers
 
     def artifact(self, name: str) -> str:
         key = attempt_file(RUN, ATTEMPT, self.attempt().epoch, name)

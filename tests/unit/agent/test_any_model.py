@@ -89,7 +89,7 @@ def test_there_is_one_true_report(steps: list[Any], slice_: int, most: int) -> N
     report = attempt.run(model=Honest([*steps, *[ModelRejected("enough")] * 6]))
     assert report.cost == attempt.fold().cost <= slice_
     assert report.usage == attempt.fold().usage
-    assert report.steps == attempt.fold().steps <= most
+    assert report.steps == attempt.fold().metrics.steps <= most
     assert report.tree == attempt.workspace.tree()
     assert report.exit is not Exit.CRASHED or "bug" in report.detail
     _only_allowed_writes(attempt, report)

@@ -84,7 +84,7 @@ def test_an_empty_stream_is_not_claimed() -> None:
 
 def test_open_calls_count_in_full_and_ended_ones_at_cost() -> None:
     fold = folded(CLAIM, started(1, 100), called(1, 30), started(2, 200))
-    assert (fold.cost, fold.steps, fold.usage) == (230, 1, Usage(input=30))
+    assert (fold.cost, fold.metrics.steps, fold.usage) == (230, 1, Usage(input=30))
 
 
 def test_a_call_without_a_start_counts_too() -> None:
@@ -93,7 +93,7 @@ def test_a_call_without_a_start_counts_too() -> None:
 
 def test_a_message_counts_once() -> None:
     fold = folded(CLAIM, called(1, 30, "msg"), called(2, 30, "msg"), called(3, 5, "other"))
-    assert (fold.cost, fold.steps) == (35, 2)
+    assert (fold.cost, fold.metrics.steps) == (35, 2)
 
 
 def test_failed_calls_without_a_message_all_count() -> None:

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from benchmarks.prompt_cache import Block, PromptCache, blocks_of
 from fanfold.adapters.local.scripted_model import ScriptedPrices
 from fanfold.agent.warmth import LIVES_LONG_S, LIVES_S, LONGEST_WAIT_S, WORTH_WAITING, Warmth
 from fanfold.errors import ModelUnavailable
 from fanfold.ports import ModelReply, ModelRequest
 from fanfold.run.attempt import Report, TaskText, Usage
 from tests.fakes.memory import ManualClock
-from benchmarks.prompt_cache import Block, PromptCache, blocks_of
 from tests.unit.agent.conftest import DONE, Attempt, Replies, a_context
 
 LONG = b"x" * WORTH_WAITING

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fanfold.agent.stuck import TABLE, Nudge, Stop, StuckDetector
+from fanfold.run.circles import TABLE, CircleDetector, Nudge, Stop
 from fanfold.run.events import ToolCalled
 
 
@@ -16,7 +16,7 @@ def call(name: str = "read", arguments: str = "a", result: str = "r", **changes:
 
 
 def verdicts(calls: list[ToolCalled]) -> list[Nudge | Stop]:
-    detector = StuckDetector()
+    detector = CircleDetector()
     return [v for c in calls if (v := detector.observe(c)) is not None]
 
 
@@ -75,8 +75,8 @@ def test_denied_edits_are_no_failed_edits() -> None:
 
 
 def test_waiting_is_never_held_against_it() -> None:
-    detector = StuckDetector()
-    assert [detector.observe(call("bash"), waiting=True) for _ in range(30)] == [None] * 30
+    detector = CircleDetector()
+    assert [detector.observe(call("bash", waiting=True)) for _ in range(30)] == [None] * 30
 
 
 def test_alternation_needs_an_unbroken_row() -> None:
