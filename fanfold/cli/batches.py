@@ -193,14 +193,14 @@ def _tell_funding(asked: BatchRequested) -> None:
     """Before a cent is spent: what fits and what does not. Raises `UserError` if nothing does."""
     paid = opening(asked)
     needs = {track.id: track.need for track in asked.tracks}
-    if not paid.promised:
+    if not paid.fresh:
         least = min(needs, key=needs.__getitem__)
         raise UserError(
             f"a cap of ${dollars(asked.cap)} pays for none of {len(needs)} tracks: "
             f"{least} alone needs about ${dollars(needs[least])}"
         )
-    funded = counted(len(paid.promised), "track", "tracks")
-    tell(f"${dollars(asked.cap)} fund {funded}: {', '.join(paid.promised)}")
+    funded = counted(len(paid.fresh), "track", "tracks")
+    tell(f"${dollars(asked.cap)} fund {funded}: {', '.join(paid.fresh)}")
     for track in paid.unfunded:
         tell(
             f"does not fit: {track} needs about ${dollars(needs[track])}, ${dollars(paid.left)} "

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fanfold.run.batch_events import BatchRequested, FoldStarted, TrackFunded
+from fanfold.run.batch_events import BatchRequested, FoldStarted, TracksFunded, TrackStarted
 from fanfold.run.batch_state import BatchState, Standing, TrackState
-from fanfold.run.funding import funding, in_order
+from fanfold.run.funding import funding
+from fanfold.run.lineage import in_order, is_joint, joint_of, lineage
 from fanfold.run.state import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from fanfold.run.batch_state import FoldState
     from fanfold.run.funding import Funding
 
@@ -25,7 +24,7 @@ ARBITERS = 2
 class Start(msgspec.Struct, frozen=True):
     """Record these starts; the runs begin once they are in the log."""
 
-    events: tuple[TrackFunded | FoldStarted, ...]
+    events: tuple[TracksFunded | TrackStarted | FoldStarted, ...]
 
 
 class Await(msgspec.Struct, frozen=True):
@@ -62,13 +61,6 @@ def decide(state: BatchState) -> BatchStep:
     return Start((last,)) if last else Close(verdict(state))
 
 
-def needs_of(state: BatchState, track: str) -> tuple[str, ...]:
-    """What a track builds on directly: its needs, but for those that another of them needs too."""
-    needs = state.tracks[track].spec.needs
-    indirect = {n for need in needs for n in _ancestors(state, need)}
-    return tuple(n for n in needs if n not in indirect)
-
-
 def verdict(state: BatchState) -> Outcome:
     """How a batch in which nothing can go on any more ends."""
     if state.cancelled:
@@ -82,52 +74,30 @@ def verdict(state: BatchState) -> Outcome:
     return Outcome.INCOMPLETE if found is Outcome.CANCELLED else found
 
 
-def _startable(state: BatchState) -> tuple[TrackFunded | FoldStarted, ...]:
-    """Tracks whose needs are met; what all their units could use besides is theirs meanwhile."""
+def _startable(state: BatchState) -> tuple[TracksFunded | TrackStarted | FoldStarted, ...]:
+    """First it is written down who is funded; then those start whose needs are met.
+
+    What all the units of a track could use besides is its own meanwhile.
+    """
     paid = funding(state)
+    if paid.fresh:
+        return (TracksFunded(tuple(paid.fresh)),)
     spare = paid.left - (state.slice if len(state.tracks) > 1 else 0)
-    events: list[TrackFunded | FoldStarted] = []
-    for name, amount in paid.promised.items():
+    events: list[TrackStarted] = []
+    for name, amount in (paid.kept | paid.more).items():
         track = state.tracks[name]
         if not all(state.tracks[n].passed for n in track.spec.needs):
             continue
-        direct = needs_of(state, name)
-        joint = _joint(state, direct) if len(direct) > 1 else None
-        if len(direct) > 1 and joint is None:
-            if not events and (join := _join(state, direct, paid)):
-                return (join,)
+        joint = joint_of(state, name)
+        if is_joint(state, name) and not (joint and joint.ended):
+            if joint is None or joint.standing is Standing.OPEN:
+                return (_join(state, name, joint, paid),)
             continue
-        extra = max(0, min(spare, track.spec.most - amount)) if track.ended is None else 0
+        extra = max(0, min(spare, track.spec.most - amount)) if name in paid.kept else 0
         spare -= extra
-        events.append(
-            TrackFunded(
-                name,
-                track.spent + amount + extra,
-                track.generation + 1,
-                joint.run if joint else "",
-            )
-        )
+        cap = track.spent + amount + extra
+        events.append(TrackStarted(name, cap, track.generation + 1, joint.run if joint else ""))
     return tuple(events)
-
-
-def _joint(state: BatchState, needs: Iterable[str]) -> FoldState | None:
-    """The fold of what a track needs, with all of it in."""
-    inputs = state.inputs(_closure(state, needs))
-    found = (f for f in state.folds.values() if f.inputs == inputs and not f.started.last)
-    return next((f for f in found if f.ended and len(f.ended.taken) == len(inputs)), None)
-
-
-def _join(state: BatchState, needs: Iterable[str], paid: Funding) -> FoldStarted | None:
-    """A fold of what a track needs, unless one is under way or was in vain."""
-    closure = _closure(state, needs)
-    inputs = state.inputs(closure)
-    tried = [f for f in state.folds.values() if f.inputs == inputs and not f.started.last]
-    cap = max(0, min(paid.left, ARBITERS * state.slice))
-    if not tried:
-        return FoldStarted(fold_name(state), closure, cap, last=False)
-    last = tried[-1]
-    again = last.standing is Standing.OPEN
-    return FoldStarted(last.run, closure, last.spent + cap, last=False) if again else None
 
 
 def _last_fold(state: BatchState) -> FoldStarted | None:
@@ -149,23 +119,14 @@ def fold_name(state: BatchState) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def _closure(state: BatchState, needs: Iterable[str]) -> tuple[str, ...]:
-    wanted = set(needs).union(*(_ancestors(state, need) for need in needs))
-    return tuple(name for name in in_order(state) if name in wanted)
-
-
-def _ancestors(state: BatchState, track: str) -> set[str]:
-    found: set[str] = set()
-    queue = list(state.tracks[track].spec.needs)
-    while queue:
-        name = queue.pop()
-        if name not in found:
-            found.add(name)
-            queue.extend(state.tracks[name].spec.needs)
-    return found
-
-
 def opening(asked: BatchRequested) -> Funding:
     """The funding of a batch before anything was started."""
     tracks = {t.id: TrackState(t) for t in asked.tracks}
     return funding(BatchState(cap=asked.cap, slice=asked.slice, tracks=tracks))
+
+
+def _join(state: BatchState, track: str, before: FoldState | None, paid: Funding) -> FoldStarted:
+    """The fold of what a track needs, begun or taken up again."""
+    cap = max(0, min(paid.left, ARBITERS * state.slice)) + (before.spent if before else 0)
+    name = before.run if before else fold_name(state)
+    return FoldStarted(name, lineage(state, track), cap, last=False)

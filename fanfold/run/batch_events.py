@@ -45,8 +45,14 @@ class BatchRequested(EventData, frozen=True):
     gates: str = "ask"
 
 
-class TrackFunded(EventData, frozen=True):
-    """The track's run may spend `cap` from now on, all its spending so far included.
+class TracksFunded(EventData, frozen=True):
+    """What these tracks are likely to need is kept for them until they start."""
+
+    tracks: tuple[str, ...]
+
+
+class TrackStarted(EventData, frozen=True):
+    """The track's run begins, or goes on; it may spend `cap`, all its spending so far included.
 
     It is under way until it has ended in `generation` or a later one. `fold` is the one whose
     result it starts from.
@@ -59,7 +65,7 @@ class TrackFunded(EventData, frozen=True):
 
 
 class TrackEnded(EventData, frozen=True):
-    """Settles what the track was funded with.
+    """Settles what the track's run could spend.
 
     `whole`: what needs the track may start. The caps of runs were too low for `unpaid` units.
     `tip` and `tree` are the result with its marks, `merged_tree` without.
@@ -119,7 +125,8 @@ class BatchEnded(EventData, frozen=True):
 
 register(
     BatchRequested,
-    TrackFunded,
+    TracksFunded,
+    TrackStarted,
     TrackEnded,
     FoldStarted,
     FoldEnded,

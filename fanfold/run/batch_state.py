@@ -32,12 +32,15 @@ class Standing(StrEnum):
 class TrackState(msgspec.Struct, frozen=True):
     """A track; its run may spend `granted`, `ended` is how it stood when it last ended.
 
+    A `funded` one that has not started is kept what it needs.
+
     It is under way until it has ended in `generation` or later. It starts from the result of
     `fold`, where it needs several tracks.
     """
 
     spec: b.TrackSpec
     standing: Standing = Standing.OPEN
+    funded: bool = False
     granted: int = 0
     generation: int = 0
     ended: b.TrackEnded | None = None
@@ -104,7 +107,7 @@ class BatchState(msgspec.Struct):
 
     @property
     def available(self) -> int:
-        """What nothing has been promised of yet, or what was left over."""
+        """What is neither spent nor some run's to spend; what is kept for tracks is in it."""
         parts = (*self.tracks.values(), *self.folds.values())
         return self.cap - sum(part.committed for part in parts)
 
@@ -154,7 +157,13 @@ def _requested(state: BatchState, data: b.BatchRequested, at: datetime) -> None:
         state.tracks = {t.id: TrackState(t) for t in data.tracks}
 
 
-def _funded(state: BatchState, data: b.TrackFunded, _: datetime) -> None:
+def _funded(state: BatchState, data: b.TracksFunded, _: datetime) -> None:
+    for name in data.tracks:
+        if name in state.tracks:
+            state.tracks[name] = replace(state.tracks[name], funded=True)
+
+
+def _started(state: BatchState, data: b.TrackStarted, _: datetime) -> None:
     track = state.tracks.get(data.track)
     if track is not None and data.generation > track.generation:
         state.tracks[data.track] = replace(
@@ -220,7 +229,8 @@ def _over(state: BatchState, data: b.BatchEnded, _: datetime) -> None:
 
 HANDLERS: dict[type, Callable[[BatchState, Any, datetime], None]] = {
     b.BatchRequested: _requested,
-    b.TrackFunded: _funded,
+    b.TracksFunded: _funded,
+    b.TrackStarted: _started,
     b.TrackEnded: _ended,
     b.FoldStarted: _fold_started,
     b.FoldEnded: _fold_ended,

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from fanfold.errors import InvalidStream
 from fanfold.run.artifacts import batch_file, run_file
-from fanfold.run.batch import needs_of
 from fanfold.run.batch_events import BatchRequested, batch_stream
 from fanfold.run.batch_state import TrackState
 from fanfold.run.decoders import learn
+from fanfold.run.lineage import needs_of
 from fanfold.steps.fold_tracks import plan_of
 from fanfold.steps.request import PLAN, Part, Request, load_plan, load_request
 
