@@ -3,6 +3,7 @@ PYTHON ?= python3
 UV := .uv/$(UV_VERSION)/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
+CDK := tools/cdk/node_modules/aws-cdk/bin/cdk
 BENCHMARKS := $(filter-out $(addprefix benchmarks/,fleet.py own.py prompt_cache.py rival.py),$(wildcard benchmarks/*.py))
 STAGE ?= dev
 PROFILE ?= lite
@@ -15,10 +16,10 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types imports unused synth deploy bench format clean
+.PHONY: help setup demo test e2e-aws check lint types imports unused synth deploy destroy bench format clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 setup: $(READY) ## Put the environment into .venv, with the command at .venv/bin/fanfold
 
@@ -34,6 +35,9 @@ demo: setup ## See the main job, without an account, a key or a question
 
 test: setup ## Run all tests
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal
+
+e2e-aws: setup ## Deploy into an account on the loopback, run a plan there, destroy it
+	$(BIN)/pytest tests/e2e/test_deployment.py
 
 check: lint types imports unused ## Run every static check
 
@@ -52,7 +56,7 @@ unused: setup
 	$(BIN)/deptry fanfold functions
 
 # Node comes with the environment, so that the machine needs none of its own.
-synth deploy: export PATH := $(CURDIR)/$(BIN):$(PATH)
+synth deploy destroy $(CDK): export PATH := $(CURDIR)/$(BIN):$(PATH)
 synth: export CDK_OUTDIR := cdk.out
 synth: export CDK_CONTEXT_JSON := {"stage": "$(STAGE)", "profile": "$(PROFILE)"}
 
@@ -60,8 +64,15 @@ synth: setup ## Write the cloud templates to cdk.out; needs no Docker, account o
 	rm -rf cdk.out
 	$(BIN)/python app.py
 
-deploy: synth ## Deploy cdk.out with the CDK's own command line
-	npx --yes aws-cdk@2.1148.1 deploy --app cdk.out --all
+deploy: synth $(CDK) ## Deploy cdk.out with the CDK's own command line
+	$(CDK) deploy --app cdk.out --all
+
+destroy: synth $(CDK) ## Take down what `deploy` made, but for events and artifacts
+	$(CDK) destroy --app cdk.out --all
+
+$(CDK): tools/cdk/package-lock.json | setup
+	npm ci --prefix tools/cdk --no-fund --no-audit
+	@touch $@
 
 bench: setup ## Run the benchmarks
 	@for file in $(BENCHMARKS); do echo "$$file" && $(BIN)/python "$$file" || exit 1; done
@@ -71,4 +82,4 @@ format: setup ## Format the code and mend what the linter can
 	$(BIN)/ruff format
 
 clean: ## Remove everything that the other targets make
-	rm -rf .uv .venv cdk.out dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .uv .venv cdk.out tools/cdk/node_modules dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

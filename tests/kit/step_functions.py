@@ -146,7 +146,13 @@ def _await_token(_: Any, env: Any, callback_endpoint: Any, heartbeat_endpoint: A
 @contextmanager
 def interpreted(functions: Functions, containers: Containers) -> Generator[None]:
     """State machines that are started inside run, and reach nothing but these two."""
-    clients = {"lambda": functions, "ecs": containers}
+    with interpreter({"lambda": functions, "ecs": containers}):
+        yield
+
+
+@contextmanager
+def interpreter(clients: Mapping[str, Any]) -> Generator[None]:
+    """The interpreter, repaired; its tasks call these clients, by the names of their services."""
 
     def client_for(*, service: str, **_: Any) -> Any:
         return clients[service]

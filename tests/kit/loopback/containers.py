@@ -1,0 +1,198 @@
+"""Tasks without Docker: processes that run what the image's Dockerfile says, from its own sources.
+
+Repaired in moto 5.2.5: a task ran nothing, stopped after being looked at four times, and needed its
+container's memory even on Fargate; the interpreter did not spell requests as the service does, and
+took a task that had failed for one that had not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from moto.ecs.models import EC2ContainerServiceBackend
+
+from fanfold.settings import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.kit.loopback.clients import ClientOf
+
+_ENTRYPOINT = re.compile(r"^ENTRYPOINT (\[.*\])$", re.MULTILINE)
+SETTLE_S = 0.2
+TOKEN = "FANFOLD_WORKER_TASK_TOKEN"
+
+
+class Image(NamedTuple):
+    """What stands for an image: the folder it would be built from, and what it starts."""
+
+    context: Path
+    command: list[str]
+
+
+def images(assembly: Path) -> dict[str, Image]:
+    """The images of a cloud assembly by their tags."""
+    found: dict[str, Image] = {}
+    for file in assembly.glob("*.assets.json"):
+        for tag, asset in json.loads(file.read_text()).get("dockerImages", {}).items():
+            source = asset["source"]
+            context = assembly / source["directory"]
+            text = (context / source.get("dockerFile", "Dockerfile")).read_text()
+            found[tag] = Image(context, json.loads(_ENTRYPOINT.findall(text)[-1]))
+    return found
+
+
+def register_images(client: ClientOf, assembly: Path) -> None:
+    """Puts each where the assembly says it lies, so that nobody has to build it."""
+    for file in assembly.glob("*.assets.json"):
+        for tag, asset in json.loads(file.read_text()).get("dockerImages", {}).items():
+            for place in asset["destinations"].values():
+                client("ecr").put_image(
+                    repositoryName=_here(place["repositoryName"]),
+                    imageTag=_here(place["imageTag"]),
+                    imageManifest=json.dumps(_manifest(tag)),
+                )
+
+
+def _manifest(tag: str) -> dict[str, Any]:
+    config = {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 2}
+    return {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "config": {**config, "digest": f"sha256:{tag}"},
+        "layers": [],
+    }
+
+
+class Containers:
+    """Every task is a process with the variables of its definition and of its request."""
+
+    def __init__(
+        self,
+        client: ClientOf,
+        folder: Path,
+        images: Mapping[str, Image],
+        account: Mapping[str, str],
+    ) -> None:
+        self._client, self._folder, self._images = client, folder, images
+        self._account = dict(account)
+        self._all: list[subprocess.Popen[bytes]] = []
+
+    def repair(self) -> None:
+        """Once a process."""
+        patched: Any = EC2ContainerServiceBackend
+        run: Any = patched.run_task
+
+        def requirements(_: Any) -> dict[str, Any]:
+            return {"CPU": 0, "MEMORY": 0, "PORTS": [], "PORTS_UDP": []}
+
+        def run_task(backend: Any, *args: Any, **kwargs: Any) -> Any:
+            tasks = run(backend, *args, **kwargs)
+            for task in tasks:
+                self._start(task, backend.describe_task_definition(task.task_definition_arn))
+            return tasks
+
+        patched._calculate_task_resource_requirements = staticmethod(requirements)
+        patched.run_task = run_task
+
+    def _start(self, task: Any, definition: Any) -> None:
+        _stay(task, "RUNNING")
+        (container,) = definition.container_definitions
+        variables = _pairs(_either(container, "environment"))
+        for override in _either(task.overrides, "containerOverrides"):
+            variables |= _pairs(_either(override, "environment"))
+        image = self._images[_either(container, "image").rpartition(":")[2]]
+        disk = Path(tempfile.mkdtemp(prefix="task-", dir=self._folder))
+        disk.chmod(0o755)
+        with (disk / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, *image.command[1:]],
+                env={
+                    "PATH": environment()["PATH"],
+                    "HOME": str(disk),
+                    "TMPDIR": str(disk),
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                    **self._account,
+                    **variables,
+                },
+                cwd=image.context,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._all.append(process)
+        waits = threading.Thread(target=self._await, args=(task, process, variables), daemon=True)
+        waits.start()
+
+    def _await(
+        self, task: Any, process: subprocess.Popen[bytes], variables: dict[str, str]
+    ) -> None:
+        """A failure ends the state through its token, before the task is seen to have stopped."""
+        task.containers[0].exitCode = process.wait()
+        if process.returncode != 0 and TOKEN in variables:
+            time.sleep(SETTLE_S)
+            self._fail(variables[TOKEN], f"exit code {process.returncode}")
+        task.stopped_reason = "Essential container in task exited"
+        _stay(task, "STOPPED")
+
+    def _fail(self, token: str, cause: str) -> None:
+        states = self._client("stepfunctions")
+        try:
+            states.send_task_failure(taskToken=token, error="States.TaskFailed", cause=cause)
+        except (states.exceptions.InvalidToken, states.exceptions.TaskTimedOut):
+            return  # the container has said itself how it ended
+
+    def close(self) -> None:
+        for process in self._all:
+            process.kill()
+            process.wait()
+
+
+def _stay(task: Any, status: str) -> None:
+    """However often it is looked at."""
+    task._transitions, task._status = [(status, status)], status
+
+
+def _either(told: Mapping[str, Any], name: str) -> Any:
+    """Templates capitalise names, requests do not."""
+    return told.get(name, told.get(name[0].upper() + name[1:], []))
+
+
+def _pairs(variables: list[Mapping[str, str]]) -> dict[str, str]:
+    return {_either(each, "name"): _either(each, "value") for each in variables}
+
+
+def _here(name: str) -> str:
+    return name.replace("${AWS::AccountId}", "123456789012").replace("${AWS::Region}", "us-east-1")
+
+
+class TaskClient:
+    """The ECS client as the interpreter spells it: with capitals in requests and answers."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def run_task(self, **request: Any) -> Any:
+        return _spelt(self._client.run_task(**_spelt(request, str.lower)), str.upper)
+
+    def describe_tasks(self, cluster: str, tasks: list[str]) -> Any:
+        answer = json.loads(
+            json.dumps(self._client.describe_tasks(cluster=cluster, tasks=tasks), default=str)
+        )
+        return {**answer, **_spelt(answer, str.upper)}
+
+
+def _spelt(value: Any, case: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        return {case(k[0]) + k[1:]: _spelt(v, case) for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, list):
+        return [_spelt(each, case) for each in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
