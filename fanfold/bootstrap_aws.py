@@ -32,7 +32,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanfold.adapters.aws.granted import Invoker
-    from fanfold.ports import Callback, Clock, Grants, Lease, Model, Prices, Sandbox, Sessions, Vault
+    from fanfold.ports import (
+        Callback,
+        Clock,
+        Grants,
+        Lease,
+        Model,
+        Prices,
+        Sandbox,
+        Sessions,
+        Vault,
+    )
     from fanfold.run.attempt import Context, Usage
     from fanfold.settings import Deployment, Worker
 

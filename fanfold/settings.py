@@ -57,7 +57,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     run_usd: float | str | None = None
     attempt_usd: float | str = 1.0
     concurrency: int = 8
-    attempts: int = 2
+    attempts: int = 3
     steps: int = 100
     minutes: float = 60.0
     command_s: float = 60.0

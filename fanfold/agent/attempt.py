@@ -13,6 +13,7 @@ from fanfold.agent.redaction import redacted
 from fanfold.agent.roles import role_of
 from fanfold.agent.strings import encodable
 from fanfold.agent.timing import Timing
+from fanfold.agent.tools.spill import elide
 from fanfold.errors import LeaseLost, StreamConflict, UnpricedModel, WorkspaceError
 from fanfold.run.attempt import Exit, FinishedTask, Report
 from fanfold.run.attempt_fold import fold_told
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fanfold.agent.tools.bench import Submission
     from fanfold.run.attempt import Context
 
+DETAIL = 400
 STATUS = {Exit.SUBMITTED: "done", Exit.PICKED: "done", Exit.BLOCKED: "blocked"}
 
 
@@ -82,6 +84,7 @@ def _report(
     said = loop.bench.submission if loop else None
     if said is not None and exit_ is Exit.SUBMITTED:
         exit_ = _submitted(said)
+        detail = detail if said.status == "done" else elide(said.summary, DETAIL, 0)
 
     def redact(text: str) -> str:
         return desk.secrets.redact(encodable(text))
@@ -115,5 +118,5 @@ def _finished(context: Context, loop: Loop) -> list[FinishedTask]:
 
 def _submitted(said: Submission) -> Exit:
     if said.status != "done":
-        return Exit.BLOCKED
+        return Exit.BLOCKED if said.status == "blocked" else Exit.GAVE_UP
     return Exit.SUBMITTED if said.choice is None else Exit.PICKED

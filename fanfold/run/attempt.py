@@ -28,6 +28,7 @@ class Exit(StrEnum):
     SUBMITTED = "submitted"
     PICKED = "picked"
     BLOCKED = "blocked"
+    GAVE_UP = "gave_up"
     NO_SUBMIT = "no_submit"
     STUCK = "stuck"
     BUDGET = "budget"

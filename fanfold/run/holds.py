@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 SAME_FAILURES = 3
 REPEATED = "repeated_failure"
 COUNTED = frozenset(
-    {Exit.NO_SUBMIT, Exit.STUCK, Exit.STEPS, Exit.TIMEOUT, Exit.CONTEXT_FULL, Exit.CRASHED}
+    {
+        Exit.GAVE_UP,
+        Exit.NO_SUBMIT,
+        Exit.STUCK,
+        Exit.STEPS,
+        Exit.TIMEOUT,
+        Exit.CONTEXT_FULL,
+        Exit.CRASHED,
+    }
 )
 PASSED_OVER = frozenset({Exit.INTERRUPTED, Exit.ESCALATE, Exit.LOST, Exit.MODEL_UNAVAILABLE})
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -78,4 +86,6 @@ def _counted(unit: UnitState) -> Iterator[Try]:
 
 
 def _kind(tried: Try) -> tuple[Exit | None, str]:
-    return tried.outcome, _NUMBER.sub("#", tried.detail)
+    """Details are the harness's own words, but where the agent says itself that it gave up."""
+    own = "" if tried.outcome is Exit.GAVE_UP else tried.detail
+    return tried.outcome, _NUMBER.sub("#", own)

@@ -131,7 +131,7 @@ def test_plan_json(root: Path) -> None:
         (("--phase", "2", "--check", "true"), {}, 0, "completed"),
         (("--phase", "2"), {}, 1, "completed"),
         (("--phase", "2", "--check", "! test -f gimel.txt"), {}, 1, "incomplete"),
-        (("--phase", "2"), {"turns": [{"text": "Done."}] * 3}, 1, "incomplete"),
+        (("--phase", "2"), {"turns": [{"text": "Done."}] * 3}, 3, "waiting"),
         (("--phase", "2"), {"turns": [{"stop_reason": "refusal"}]}, 1, "incomplete"),
     ],
     ids=["gate", "green", "unverified", "red", "no-submit", "refusal"],

@@ -67,10 +67,11 @@ def test_writes_events_in_order(attempt: Attempt) -> None:
     assert names == ["attempt_claimed", *call, *call]
 
 
-@pytest.mark.parametrize("status", ["blocked", "failed"])
-def test_a_submit_that_is_not_done_is_blocked(attempt: Attempt, status: str) -> None:
+@pytest.mark.parametrize(("status", "exit_"), [("blocked", Exit.BLOCKED), ("failed", Exit.GAVE_UP)])
+def test_a_submit_that_is_not_done_says_why(attempt: Attempt, status: str, exit_: Exit) -> None:
     report = attempt.run(reply(use("submit", status=status, summary="no database")))
-    assert (report.exit, report.status, report.summary) == (Exit.BLOCKED, status, "no database")
+    assert (report.exit, report.status, report.summary) == (exit_, status, "no database")
+    assert report.detail == "no database"
 
 
 def test_picks_a_candidate_by_its_letter(attempt: Attempt) -> None:
@@ -379,7 +380,7 @@ def test_a_submit_beside_a_failed_call_is_not_taken(attempt: Attempt) -> None:
         use("submit", "2", status="done", summary="s"),
     )
     report = attempt.run(turn, reply(use("submit", status="failed", summary="s")))
-    assert report.exit is Exit.BLOCKED
+    assert report.exit is Exit.GAVE_UP
     assert "a call before it in this turn failed" in attempt.told()
 
 

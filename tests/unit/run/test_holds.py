@@ -13,6 +13,7 @@ from fanfold.run.holds import REPEATED, SAME_FAILURES
 from fanfold.run.state import Outcome, UnitStatus
 from fanfold.run.steps import Ask
 from fanfold.run.view import outcome_of, run_view
+from fanfold.settings import Limits
 from fanfold.steps.report import render_report
 from tests.fakes.scripted_world import CENT, ScriptedWorld, admitted, unit
 
@@ -129,3 +130,16 @@ def test_with_fewer_tries_than_three_nobody_is_asked() -> None:
     held = world(STUCK, attempts=2)
     held.run()
     assert (held.state.units["a"].status, attempts(held)) == (UnitStatus.FAILED, 2)
+
+
+def test_giving_up_in_other_words_is_the_same_failure() -> None:
+    held = world({f"a.{n}": Exit.GAVE_UP for n in range(1, 10)})
+    held.said = {"a.1": "no idea", "a.2": "still no idea", "a.3": "none at all"}
+    held.run()
+    assert held.state.units["a"].reason == REPEATED
+
+
+def test_the_default_number_of_attempts_reaches_a_person() -> None:
+    held = world(STUCK, attempts=Limits().attempts)
+    held.run()
+    assert held.state.units["a"].status is UnitStatus.WAITING
