@@ -36,6 +36,20 @@ def is_allowed(host: str, port: int, allow: Sequence[str]) -> bool:
     return False
 
 
+def proxy_variables(address: str) -> dict[str, str]:
+    """What tells programs of the proxy at `address`, and that loopback needs none."""
+    url = urlsplit(address)
+    java = " ".join(
+        f"-D{scheme}.proxyHost={url.hostname} -D{scheme}.proxyPort={url.port}"
+        for scheme in ("http", "https")
+    )
+    return {
+        **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), address),
+        **dict.fromkeys(("no_proxy", "NO_PROXY"), "localhost,127.0.0.1,::1"),
+        "JAVA_TOOL_OPTIONS": f"{java} -Dhttp.nonProxyHosts=localhost|127.*|[::1]",
+    }
+
+
 class HostProxy:
     """Serves as an HTTP proxy while it is entered: at `folder/socket`, or at a port of loopback.
 

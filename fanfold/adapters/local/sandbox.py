@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from fanfold.adapters.local import warden
 from fanfold.adapters.local.audit import audited
 from fanfold.adapters.local.bounded import run_bounded
-from fanfold.adapters.local.host_proxy import HostProxy
+from fanfold.adapters.local.host_proxy import HostProxy, proxy_variables
 from fanfold.adapters.local.sandbox_mounts import clean_environment
 from fanfold.adapters.local.sandbox_view import view
 from fanfold.adapters.local.shell import PROCESSES, shell
@@ -217,12 +217,6 @@ class NoSandbox:
         return audited(result, timeout_s)
 
 
-_JAVA_PROXY = (
-    f"-Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort={warden.PORT} -Dhttps.proxyHost=127.0.0.1"
-    f" -Dhttps.proxyPort={warden.PORT} -Dhttp.nonProxyHosts=localhost|127.*|[::1]"
-)
-
-
 # Who cannot reach anything should say so at once.
 _UNREACHABLE = (
     *("--setenv", "PIP_RETRIES", "0", "--setenv", "UV_HTTP_RETRIES", "0"),
@@ -253,12 +247,8 @@ def _resolver(names: int) -> tuple[str, ...]:
 
 
 def _proxied() -> Iterator[str]:
-    address = f"http://127.0.0.1:{warden.PORT}"
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        yield from ("--setenv", name, address)
-    for name in ("no_proxy", "NO_PROXY"):
-        yield from ("--setenv", name, "localhost,127.0.0.1,::1")
-    yield from ("--setenv", "JAVA_TOOL_OPTIONS", _JAVA_PROXY)
+    for name, value in proxy_variables(f"http://127.0.0.1:{warden.PORT}").items():
+        yield from ("--setenv", name, value)
 
 
 def _kill_contained(status: IO[bytes]) -> None:

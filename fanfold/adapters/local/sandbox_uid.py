@@ -9,12 +9,14 @@ import shutil
 import stat
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanfold.adapters.local import second_user
 from fanfold.adapters.local.audit import audited
 from fanfold.adapters.local.bounded import run_bounded
+from fanfold.adapters.local.host_proxy import HostProxy, proxy_variables
 from fanfold.adapters.local.sandbox_mounts import clean_environment
 from fanfold.adapters.local.shell import PROCESSES, shell
 from fanfold.errors import SandboxUnavailable
@@ -43,8 +45,8 @@ class SecondUser:
 
     The harness must be root; its environment, memory and files are not that user's to read, and
     neither are other trees. All its processes end with the command. What is readable for everybody
-    on the machine can be read. Without `online` there is no internet socket, not even loopback.
-    Folders at or below `home` are opened for passing through.
+    on the machine can be read. Without `online` nothing but loopback can be reached, and through a
+    proxy on it `allow_hosts`. Folders at or below `home` are opened for passing through.
     """
 
     def __init__(
@@ -54,8 +56,11 @@ class SecondUser:
         *,
         online: bool = False,
         processes: int = PROCESSES,
+        allow_hosts: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
     ) -> None:
-        self._environment, self._home = clean_environment(environ), home.absolute()
+        self._environment = {**clean_environment(environ), **(variables or {})}
+        self._home, self._allow_hosts = home.absolute(), tuple(allow_hosts)
         self._online, self._processes = online, processes
 
     def available(self) -> str | None:
@@ -75,7 +80,7 @@ class SecondUser:
         timeout_s: float,
         *,
         stop: StopSignal | None = None,
-        hosts: Sequence[str] | None = None,  # noqa: ARG002
+        hosts: Sequence[str] | None = None,
     ) -> CommandResult:
         """Run `sh -c command` at `root`. Raises `SandboxUnavailable` where it cannot be entered."""
         problem = self.available()
@@ -84,25 +89,35 @@ class SecondUser:
         user = user_of(root)
         self._open_up(Path(root))
         _hand_over(Path(root), user)
-        with tempfile.TemporaryDirectory(prefix="fanfold-home-") as own:
+        allowed = self._allow_hosts if hosts is None else tuple(hosts)
+        with ExitStack() as stack:
+            own = stack.enter_context(tempfile.TemporaryDirectory(prefix="fanfold-home-"))
             os.chown(own, user, user)
-            try:
-                result = run_bounded(
-                    self._words(command, user),
-                    timeout_s,
-                    cwd=root,
-                    env={**self._environment, "HOME": own, "TMPDIR": own, **_TRUSTING},
-                    sweep=lambda _: _end_all(user),
-                    stop=stop,
-                )
-                return audited(result, timeout_s)
-            finally:
-                _clear(user)
+            stack.callback(_clear, user)
+            report = stack.enter_context(tempfile.TemporaryFile())
+            variables = {"HOME": own, "TMPDIR": own, **_TRUSTING}
+            proxy = None
+            if allowed and not self._online:
+                proxy = stack.enter_context(HostProxy(allowed, port=True))
+                variables |= proxy_variables(proxy.address)
+            result = run_bounded(
+                self._words(command, user, report.fileno()),
+                timeout_s,
+                cwd=root,
+                env={**self._environment, **variables},
+                pass_fds=(report.fileno(),),
+                sweep=lambda _: _end_all(user),
+                stop=stop,
+            )
+            report.seek(0)
+            told = report.read() + (proxy.told if proxy else b"")
+            return audited(result, timeout_s, told, allowed)
 
-    def _words(self, command: str, user: int) -> list[str]:
+    def _words(self, command: str, user: int, report: int) -> list[str]:
         source = Path(second_user.__file__).read_text("utf-8")
         python = [str(Path(sys.executable).resolve()), "-I", "-S", "-c", source]
-        return [*python, str(user), str(int(self._online)), *shell(command, self._processes)]
+        told = (str(report), str(user), str(int(self._online)))
+        return [*python, *told, *shell(command, self._processes)]
 
     def _open_up(self, root: Path) -> None:
         for folder in root.absolute().parents:

@@ -125,9 +125,13 @@ def test_layers_that_are_wanted_at_once_are_made_once(
 ) -> None:
     tree = repository.tree_of("HEAD")
     several: list[GitWorkspaces] = [prepared(("sleep 0.3", *COMMANDS)) for _ in range(3)]
+
+    def dep_of(workspaces: GitWorkspaces) -> bytes:
+        return workspaces.open(tree, shell=True, name="t").read("node_modules/dep")
+
     with ThreadPoolExecutor(6) as pool:
-        opened = pool.map(lambda each: each.open(tree, shell=True, name="t"), several * 2)
-        assert {workspace.read("node_modules/dep") for workspace in opened} == {b"1\n"}
+        found = set(pool.map(dep_of, several * 2))
+    assert found == {b"1\n"}
     assert count(tmp_path) == 1
 
 

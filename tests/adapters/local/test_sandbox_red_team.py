@@ -8,7 +8,9 @@ import shutil
 import socket
 import sys
 import tempfile
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from fanfold.adapters.git.confined import read_file
 from fanfold.adapters.local.sandbox import Bubblewrap, harden_process
 from fanfold.adapters.local.sandbox_uid import SecondUser
 from fanfold.errors import WorkspaceError
+from fanfold.run.incidents import Incident, IncidentKind
 from fanfold.settings import environment
 
 if TYPE_CHECKING:
@@ -61,7 +64,8 @@ def sandbox(request: pytest.FixtureRequest, place: Path) -> Sandbox:
     bubblewrap = request.param == "bubblewrap"
     sandbox = Bubblewrap(environ) if bubblewrap else SecondUser(environ, place)
     reason = sandbox.available()
-    if reason and bubblewrap and environment().get("CI") == "true":
+    possible = bubblewrap or os.geteuid() == 0
+    if reason and possible and environment().get("CI") == "true":
         pytest.fail(f"CI must have this sandbox: {reason}")
     if reason:
         pytest.skip(reason)
@@ -170,7 +174,9 @@ def test_neither_metadata_nor_the_internet_is_reached(
     sandbox: Sandbox, root: Path, family: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        places = [("169.254.169.254", 80), ("169.254.170.2", 80), server.getsockname()[:2]]
+        places = [("169.254.169.254", 80), ("169.254.170.2", 80), ("203.0.113.7", 443)]
+        if isinstance(sandbox, Bubblewrap):
+            places.append(server.getsockname()[:2])
         lines = [
             "import socket",
             *(f"for place in {places}:" for _ in range(1)),
@@ -181,7 +187,7 @@ def test_neither_metadata_nor_the_internet_is_reached(
             "    except OSError as error: print('refused')",
         ]
         (root / "net.py").write_text("\n".join(lines))
-        assert attack(sandbox, root, f"{PYTHON} net.py") == "refused\n" * 3
+        assert attack(sandbox, root, f"{PYTHON} net.py") == "refused\n" * len(places)
 
 
 def test_a_file_cannot_fill_the_disk(sandbox: Sandbox, root: Path) -> None:
@@ -225,6 +231,119 @@ def test_what_is_left_in_shared_folders_is_gone(sandbox: Sandbox, root: Path) ->
     )
     assert not Path(f"/tmp/left-{os.getpid()}").exists()
     assert not Path(f"/dev/shm/left-{os.getpid()}").exists()
+
+
+LOOPBACK = """
+import socket, threading
+server = socket.create_server(("127.0.0.1", 0))
+def call():
+    socket.create_connection(("localhost", server.getsockname()[1]), 5).sendall(b"hello")
+thread = threading.Thread(target=call)
+thread.start()
+print(server.accept()[0].recv(5).decode())
+thread.join()
+own = socket.socket(socket.AF_UNIX)
+own.bind("own.socket")
+own.listen()
+socket.socket(socket.AF_UNIX).connect("own.socket")
+print("unix")
+"""
+AROUND = """
+import socket
+def tried(what, call):
+    try: print("reached", what, call())
+    except OSError: print("refused")
+address = ("203.0.113.7", 80)
+tried("udp", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", address))
+tried("fast open", lambda: socket.socket().sendto(b"x", 0x20000000, address))
+tried("fast open", lambda: socket.socket().sendmsg([b"x"], [], 0x20000000, address))
+tried("sctp", lambda: socket.socket(2, 1, 132).connect(address))
+tried("vsock", lambda: socket.socket(40, 1).connect((2, 80)))
+tried("mapped", lambda: socket.socket(socket.AF_INET6).connect(("::ffff:203.0.113.7", 80)))
+"""
+
+
+@pytest.mark.skipif(PYTHON is None, reason="no python3 of the system's")
+def test_loopback_works_as_test_suites_need_it(sandbox: Sandbox, root: Path) -> None:
+    (root / "loop.py").write_text(LOOPBACK)
+    assert attack(sandbox, root, f"{PYTHON} loop.py 2>&1") == "hello\nunix\n"
+
+
+@pytest.mark.skipif(PYTHON is None, reason="no python3 of the system's")
+def test_there_is_no_way_around_what_connects(sandbox: Sandbox, root: Path) -> None:
+    (root / "around.py").write_text(AROUND)
+    assert attack(sandbox, root, f"{PYTHON} around.py 2>&1") == "refused\n" * 6
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "command"),
+    [
+        ("refused", "hooks/pre-commit", "echo x >.git/hooks/pre-commit"),
+        ("refused", "/usr/pwned", "echo x >/usr/pwned"),
+        ("left_over", "1", "(setsid sleep 20 &)"),
+        ("disk", "", "dd if=/dev/zero of=big bs=1M seek=40000 count=1"),
+        ("memory", "", f"{PYTHON} -c 'bytearray(60 << 30)'"),
+    ],
+)
+def test_what_was_tried_is_told(
+    sandbox: Sandbox, root: Path, kind: str, subject: str, command: str
+) -> None:
+    told = sandbox.run(command, str(root), 20).incidents
+    assert any(i.kind == kind and subject in i.subject for i in told), told
+
+
+def test_a_command_that_had_to_be_ended_is_told(sandbox: Sandbox, root: Path) -> None:
+    late = sandbox.run("sleep 20", str(root), 0.3)
+    assert Incident(IncidentKind.TIME, "0.3") in late.incidents
+    began = time.monotonic()
+    stopped = sandbox.run("echo x >kept; sleep 20", str(root), 20, stop=lambda: True)
+    assert Incident(IncidentKind.STOPPED) in stopped.incidents
+    assert (stopped.stopped, stopped.timed_out, stopped.exit_code) == (True, False, 130)
+    assert time.monotonic() - began < 3
+    assert (root / "kept").read_text() == "x\n"
+
+
+@pytest.mark.skipif(PYTHON is None, reason="no python3 of the system's")
+def test_a_host_that_was_looked_for_is_told(sandbox: Sandbox, root: Path) -> None:
+    look = "import socket\ntry: socket.create_connection(({!r}, 80), 2)\nexcept OSError: pass"
+    kind, place = (
+        ("host", "evil.example.com")
+        if isinstance(sandbox, Bubblewrap)
+        else ("address", "203.0.113.7")
+    )
+    (root / "look.py").write_text(look.format(place))
+    told = sandbox.run(f"{PYTHON} look.py", str(root), 20).incidents
+    assert any(i.kind == kind and i.subject.startswith(place) for i in told), told
+
+
+def test_allowed_hosts_are_reached_through_the_proxy_alone(
+    sandbox: Sandbox, root: Path, web: int
+) -> None:
+    fetch = f"curl -s --noproxy '' http://localhost:{web}/"
+    allowed = sandbox.run(fetch, str(root), 20, hosts=(f"localhost:{web}",))
+    assert allowed.output == "hello", allowed
+    denied = sandbox.run(fetch, str(root), 20, hosts=("other.example.com",))
+    assert "is not among the allowed hosts" in denied.output
+    assert Incident(IncidentKind.HOST, f"localhost:{web}") in denied.incidents
+
+
+@pytest.fixture
+def web() -> Iterator[int]:
+    """The port of a web server of the harness's machine."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hello) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+class Hello(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
 
 
 def running(word: str) -> int:
