@@ -6,6 +6,7 @@ Adapters and fakes pass one suite per port.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -281,6 +282,15 @@ class Slots(Protocol):
     def taken(self) -> Sequence[TakenSlot]: ...
 
 
+class Ending(StrEnum):
+    """How an execution ended; one is aborted by somebody who stopped it from outside."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    ABORTED = "was aborted"
+
+
 class Executions(Protocol):
     """Executions of the state machine: one a generation of a run."""
 
@@ -288,7 +298,9 @@ class Executions(Protocol):
         """Start it, unless that was done before; gives its name in the cloud either way."""
         ...
 
+    def name_of(self, run_id: str, generation: int) -> str: ...
     def is_over(self, execution: str) -> bool: ...
+    def ending(self, execution: str) -> Ending | None: ...  # None while it runs
     def events(self, execution: str) -> int: ...  # how long its history is by now
     def go_on(self, token: str) -> bool: ...  # False: nothing waits for this token any more
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fanfold.bootstrap_aws import deployed
-from fanfold.steps.reap import reap_all, reap_attempt, reap_execution
+from fanfold.steps.orphan import reap_attempt
+from fanfold.steps.reap import reap_all, reap_execution
 from functions.handling import AttemptTurn, logger
 
 if TYPE_CHECKING:

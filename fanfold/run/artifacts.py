@@ -41,6 +41,11 @@ def queue_file(when: str, run_id: str) -> str:
     return f"{QUEUE}{when}-{run_id}"
 
 
+def snapshot_file(oid: str, suffix: str) -> str:
+    """A commit or a tree with all its files; the `idx` is written last."""
+    return f"snapshots/{oid}.{suffix}"
+
+
 def request_file(run_id: str) -> str:
     """What starts a run by appearing."""
     return f"{REQUESTS}{run_id}.json"

@@ -107,7 +107,7 @@ def _resumed(state: RunState, data: e.RunResumed, _: datetime) -> None:
         return
     state.cap = data.cap if data.cap is not None else state.cap
     state.warned = state.warned and state.spent >= WARN_AT * state.cap
-    state.outcome = state.failure = None
+    state.outcome = state.failure = state.rejected = None
     state.cancelled = False
     for name, unit in list(state.units.items()):
         if unit.status is UnitStatus.FAILED and unit.reason in RESUMABLE:

@@ -27,12 +27,8 @@ if TYPE_CHECKING:
 
 def advance(journal: Journal, lease: Lease) -> Step:
     """The next step of the run; a fresh wave is in the log when this returns."""
-    state = journal.refresh()
-    for unit in list(state.units.values()):
-        for flying in unit.in_flight:
-            finished = outcome_of(journal.store, lease, journal.run_id, flying.dispatched)
-            if finished is not None:
-                state = journal.append(finished)
+    journal.refresh()
+    state = settle(journal, lease)
     if _must_warn(state):
         state = journal.append(BudgetWarned(state.spent, state.cap))
     step = decide(state)
@@ -42,6 +38,16 @@ def advance(journal: Journal, lease: Lease) -> Step:
         journal.append(BudgetExhausted(state.spent, state.cap, step.units))
         return advance(journal, lease)
     return step
+
+
+def settle(journal: Journal, lease: Lease) -> RunState:
+    """Record how attempts in flight ended, those that have."""
+    for unit in list(journal.state.units.values()):
+        for flying in unit.in_flight:
+            finished = outcome_of(journal.store, lease, journal.run_id, flying.dispatched)
+            if finished is not None:
+                journal.append(finished)
+    return journal.state
 
 
 def lease_of(run_id: str, attempt: str) -> str:

@@ -28,7 +28,7 @@ from fanfold.run.steps import Merge
 from fanfold.settings import Deployment, environment
 from fanfold.steps.admit import admit
 from fanfold.steps.decide import advance
-from fanfold.steps.reap import reap_attempt
+from fanfold.steps.orphan import reap_attempt
 from fanfold.steps.request import Request, requested
 from tests.fakes.messages_api import FakeMessagesApi
 from tests.fakes.repositories import make_repository

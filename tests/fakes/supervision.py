@@ -13,7 +13,7 @@ from tests.fakes.memory import ManualClock, MemoryArtifactStore, MemoryEventStor
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fanfold.ports import TakenSlot
+    from fanfold.ports import Ending, TakenSlot
 
 
 class Taken(NamedTuple):
@@ -56,7 +56,7 @@ class MemoryExecutions:
 
     def __init__(self) -> None:
         self.started: list[str] = []
-        self.over: set[str] = set()
+        self.over: dict[str, Ending] = {}
         self.history = 10
         self.went_on: list[str] = []
 
@@ -66,8 +66,14 @@ class MemoryExecutions:
             self.started.append(name)
         return name
 
+    def name_of(self, run_id: str, generation: int) -> str:
+        return f"{run_id}-{generation}"
+
     def is_over(self, execution: str) -> bool:
         return execution in self.over
+
+    def ending(self, execution: str) -> Ending | None:
+        return self.over.get(execution)
 
     def events(self, execution: str) -> int:
         return self.history

@@ -6,10 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 from fanfold.adapters.aws.failures import FAILURES, code_of, explained, translated
+from fanfold.ports import Ending
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
+ENDINGS = {ending.name: ending for ending in Ending}
 GONE = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
 
 
@@ -38,9 +40,12 @@ class StateMachineExecutions:
         return ":".join((*parts[:5], "execution", parts[6], f"{run_id}-{generation}"))
 
     def is_over(self, execution: str) -> bool:
+        return self.ending(execution) is not None
+
+    def ending(self, execution: str) -> Ending | None:
         with translated(f"look at execution {execution!r}"):
             found = self._client.describe_execution(executionArn=execution)
-        return found["status"] not in {"RUNNING", "PENDING_REDRIVE"}
+        return ENDINGS.get(found["status"])
 
     def events(self, execution: str) -> int:
         """The number of the last event, which Step Functions counts without a gap."""

@@ -15,6 +15,7 @@ from fanfold.adapters.git import trees
 from fanfold.adapters.git.repository import NOTES, GitRepository
 from fanfold.errors import ArtifactCorrupt, ArtifactMissing
 from fanfold.patch.pack import write_pack
+from fanfold.run.artifacts import snapshot_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +32,7 @@ _KINDS = {
 
 
 def snapshot_key(oid: str, suffix: str) -> str:
-    return f"snapshots/{oid}.{suffix}"
+    return snapshot_file(oid, suffix)
 
 
 def published_folder(run_id: str) -> str:

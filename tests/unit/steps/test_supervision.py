@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from fanfold.errors import ArtifactMissing, UserError
-from fanfold.run.artifacts import QUEUE, WAITING, run_file, token_file
+from fanfold.ports import Ending
+from fanfold.run.artifacts import QUEUE, WAITING, run_file, snapshot_file, token_file
 from fanfold.run.attempt import Exit, Purpose
 from fanfold.run.decide import decide
 from fanfold.run.events import (
@@ -20,6 +21,8 @@ from fanfold.run.events import (
     AttemptEnded,
     CancelRequested,
     EventData,
+    RunCancelled,
+    RunFailed,
     RunLimits,
     RunResumed,
     attempt_stream,
@@ -29,7 +32,8 @@ from fanfold.run.steps import Ask
 from fanfold.steps.answer import answer
 from fanfold.steps.decide import lease_of, outcome_of
 from fanfold.steps.hand_over import LONGEST_HISTORY, hand_over, is_superseded
-from fanfold.steps.reap import reap_all, reap_attempt, reap_execution
+from fanfold.steps.orphan import reap_attempt
+from fanfold.steps.reap import reap_all, reap_execution
 from fanfold.steps.request import MANIFEST, Request
 from fanfold.steps.start import promote, start
 from fanfold.steps.wait import wait
@@ -40,11 +44,12 @@ NO_WIRING: Any = None
 DISPATCHED = AttemptDispatched("a.1", "a", 1, "docs", Purpose.WORK, "lambda", CENT, "base", 1)
 
 
-def _asked(desk: Office, run_id: str) -> None:
+def _asked(desk: Office, run_id: str, plan: str = "") -> None:
+    """A request for a plan of its own, whose snapshot is there."""
     request = Request(
         run_id=run_id,
         project="demo",
-        plan_path="plan.md",
+        plan_path=plan or f"{run_id}.md",
         plan_sha256="0" * 64,
         base="c" * 40,
         base_tree="base",
@@ -54,6 +59,7 @@ def _asked(desk: Office, run_id: str) -> None:
     )
     data = msgspec.json.encode(request)
     desk.supervision.artifacts.put(run_file(run_id, MANIFEST), data)
+    desk.supervision.artifacts.put(snapshot_file(request.base, "idx"), b"")
     desk.clock.advance(1)
 
 
@@ -73,6 +79,13 @@ def _holders(desk: Office) -> list[str]:
 
 def _queue(desk: Office) -> list[str]:
     return [key.rpartition("-")[2] for key in desk.supervision.artifacts.list(QUEUE)]
+
+
+def _over(desk: Office, run_id: str) -> None:
+    """The run has ended, and its execution with it."""
+    _log(desk, run_id, RunFailed("for this test"))
+    desk.executions.over[f"{run_id}-1"] = Ending.SUCCEEDED
+    reap_execution(run_id, f"{run_id}-1", desk.supervision)
 
 
 @pytest.fixture
@@ -123,7 +136,7 @@ def test_the_oldest_comes_first_when_a_slot_is_free(desk: Office) -> None:
     for run_id in ("r1", "r3", "r2"):
         desk.clock.advance(1)
         start(run_id, desk.supervision)
-    reap_execution("r1", "r1-1", desk.supervision)
+    _over(desk, "r1")
     assert desk.executions.started == ["r1-1", "r3-1"]
     assert _queue(desk) == ["r2"]
 
@@ -137,7 +150,7 @@ def test_late_word_of_an_older_generation_frees_nothing(desk: Office) -> None:
 
 
 def test_a_request_whose_execution_is_over_holds_no_slot(desk: Office) -> None:
-    desk.executions.over.add("r1-1")
+    desk.executions.over["r1-1"] = Ending.FAILED
     start("r1", desk.supervision)
     assert _holders(desk) == []
 
@@ -147,7 +160,7 @@ def test_what_was_cancelled_while_it_waited_leaves_the_queue_for_the_next(desk: 
     start("r2", desk.supervision)
     answer("r2", CancelRequested("ada"), desk.supervision)
     assert _queue(desk) == ["r2"]
-    reap_execution("r1", "r1-1", desk.supervision)
+    _over(desk, "r1")
     assert desk.executions.started == ["r1-1", "r2-1"]
 
 
@@ -159,7 +172,7 @@ def test_a_gate_gives_its_slot_back_and_the_answer_takes_one_again(gated: Office
     answer("r1", ApprovalGranted("g", "ada"), gated.supervision)
     assert gated.executions.went_on == []
     assert _queue(gated) == ["r1"]
-    reap_execution("r2", "r2-1", gated.supervision)
+    _over(gated, "r2")
     assert gated.executions.went_on == ["t1"]
     assert gated.supervision.artifacts.list(WAITING) == []
     assert _holders(gated) == ["r1"]
@@ -204,9 +217,10 @@ def test_the_same_answer_twice_is_one_and_another_is_refused(gated: Office) -> N
 def test_the_reaper_frees_what_ended_unheard(desk: Office) -> None:
     start("r1", desk.supervision)
     start("r2", desk.supervision)
-    desk.executions.over.add("r1-1")
+    desk.executions.over["r1-1"] = Ending.FAILED
     reap_all(desk.supervision)
     assert _holders(desk) == ["r2"]
+    assert _kinds(desk, "r1")[-1] == "run_failed"
     assert _queue(desk) == []
 
 
@@ -275,3 +289,114 @@ def test_a_handover_that_stopped_half_way_is_finished_by_the_next_look(desk: Off
 def test_nothing_is_handed_over_while_attempts_fly(flying: Office) -> None:
     flying.executions.history = LONGEST_HISTORY
     assert not hand_over(flying.supervision.journal("r1"), "r1-1", flying.supervision)
+
+
+def _end(desk: Office, ending: Ending, execution: str = "r1-1") -> None:
+    desk.executions.over[execution] = ending
+    reap_execution("r1", execution, desk.supervision)
+
+
+def test_a_stopped_execution_cancels_its_run_and_winds_it_up_when_all_has_ended(
+    flying: Office,
+) -> None:
+    _claim(flying)
+    _end(flying, Ending.ABORTED)
+    assert _kinds(flying, "r1")[-1] == "cancel_requested"
+    assert _holders(flying) == ["r1"]
+    flying.events.append(attempt_stream("r1", "a.1"), 1, [AttemptEnded(Exit.CANCELLED, 5)])
+    _end(flying, Ending.ABORTED)
+    assert _kinds(flying, "r1")[-2:] == ["attempt_finished", "run_resumed"]
+    assert [(s.run, s.execution) for s in flying.supervision.slots.taken()] == [("r1", "r1-2")]
+    _end(flying, Ending.ABORTED)
+    assert flying.executions.started == ["r1-1", "r1-2"]
+    assert _holders(flying) == ["r1"]
+
+
+def test_a_stopped_execution_waits_for_the_leases_of_what_it_left(flying: Office) -> None:
+    _claim(flying)
+    _end(flying, Ending.ABORTED)
+    flying.clock.advance(1800)
+    reap_all(flying.supervision)
+    assert _kinds(flying, "r1")[-2:] == ["attempt_finished", "run_resumed"]
+    assert _outcome(flying) is Exit.LOST
+
+
+@pytest.mark.parametrize("ending", [Ending.FAILED, Ending.TIMED_OUT])
+def test_an_execution_that_failed_ends_its_run_which_can_be_resumed(
+    flying: Office, ending: Ending
+) -> None:
+    _end(flying, ending)
+    assert _kinds(flying, "r1")[-2:] == ["attempt_finished", "run_failed"]
+    assert _holders(flying) == []
+    answer("r1", RunResumed(2), flying.supervision)
+    assert flying.executions.started == ["r1-1", "r1-2"]
+    _end(flying, ending)
+    assert _kinds(flying, "r1")[-1] == "run_resumed"
+
+
+def test_a_gate_whose_execution_has_ended_still_takes_an_answer(gated: Office) -> None:
+    _wait(gated)
+    _end(gated, Ending.SUCCEEDED)
+    assert _kinds(gated, "r1")[-1] == "approval_requested"
+    answer("r1", ApprovalGranted("g", "ada"), gated.supervision)
+    assert _kinds(gated, "r1")[-2:] == ["approval_granted", "run_resumed"]
+    assert gated.executions.started == ["r1-1", "r1-2"]
+    assert (gated.executions.went_on, gated.supervision.artifacts.list(WAITING)) == ([], [])
+
+
+def test_the_reaper_finds_a_gate_that_was_stopped(gated: Office) -> None:
+    _wait(gated)
+    gated.executions.over["r1-1"] = Ending.ABORTED
+    reap_all(gated.supervision)
+    assert _kinds(gated, "r1")[-2:] == ["cancel_requested", "run_resumed"]
+    assert gated.executions.started[-1] == "r1-2"
+
+
+def test_a_start_that_broke_off_is_finished_by_the_reaper(desk: Office) -> None:
+    start("r1", desk.supervision)
+    desk.supervision.slots.release("r1")
+    desk.supervision.slots.claim("r1", 60)
+    reap_all(desk.supervision)
+    assert [(s.run, s.execution) for s in desk.supervision.slots.taken()] == [("r1", "r1-1")]
+
+
+def test_one_that_cannot_be_started_holds_up_no_other(desk: Office) -> None:
+    desk.supervision.artifacts.put("queue/0-r9", b"")
+    start("r1", desk.supervision)
+    start("r2", desk.supervision)
+    desk.executions.over["r1-1"] = Ending.FAILED
+    with pytest.raises(ArtifactMissing):
+        reap_all(desk.supervision)
+    assert desk.executions.started == ["r1-1", "r2-1"]
+
+
+def test_a_request_without_its_snapshot_is_rejected_until_it_is_there(desk: Office) -> None:
+    artifacts = desk.supervision.artifacts
+    artifacts.delete("snapshots")
+    assert not start("r1", desk.supervision)
+    (event,) = desk.events.read(run_stream("r1"), 1)
+    assert event.event_type == "run_rejected"
+    assert "snapshot of its base ccc" in event.data["reason"]
+    assert (_holders(desk), desk.executions.started) == ([], [])
+    artifacts.put(snapshot_file("c" * 40, "idx"), b"")
+    assert not start("r1", desk.supervision)
+    answer("r1", RunResumed(2), desk.supervision)
+    assert desk.executions.started == ["r1-2"]
+
+
+def test_a_plan_is_run_once_at_a_time(desk: Office) -> None:
+    for run_id in ("a1", "a2"):
+        _asked(desk, run_id, "same.md")
+    assert start("a1", desk.supervision)
+    assert not start("a2", desk.supervision)
+    assert "run a1 of the same plan is under way" in str(desk.events.read(run_stream("a2"))[-1])
+    assert _queue(desk) == []
+    _log(desk, "a1", RunCancelled())
+    answer("a2", RunResumed(2), desk.supervision)
+    assert _queue(desk) == ["a2"]
+    desk.executions.over["a1-1"] = Ending.SUCCEEDED
+    reap_execution("a1", "a1-1", desk.supervision)
+    assert _queue(desk) == []
+    assert desk.executions.started == ["a1-1", "a2-2"]
+    answer("a1", RunResumed(2), desk.supervision)
+    assert "run a2 of the same plan" in str(desk.events.read(run_stream("a1"))[-1])

@@ -19,11 +19,14 @@ from fanfold.adapters.local.sandbox import NoSandbox
 from fanfold.bootstrap_aws import Claim, Cloud, aws
 from fanfold.errors import AttemptOver, LeaseHeld
 from fanfold.run.events import ApprovalGranted, RunResumed
+from fanfold.run.state import Outcome
 from fanfold.settings import Deployment, environment
+from fanfold.steps import hand_over
 from fanfold.steps.invoke import invoke
 from fanfold.steps.reap import reap_execution
 from fanfold.steps.request import load_request
 from fanfold.steps.start import is_waiting
+from functions.attempt import MARGIN_S
 from tests.fakes import stores
 from tests.kit.account import BUCKET, COORDINATION, EVENTS, PROJECTIONS, shared_clients
 from tests.kit.step_functions import Containers, Function, Functions, Invocation, interpreted
@@ -44,6 +47,11 @@ ROLES = ("docs", "researcher", "reviewer")
 SESSION_ROLE = "arn:aws:iam::123456789012:role/attempt-session"
 PATIENCE_S = 60.0
 LOOK_S = 0.02
+LOOKS = 2
+"""Looks at whether to stop before Spot takes a container away."""
+OUTGROWN_S = 30.0
+"""What is left to an attempt that outgrows its function."""
+LONGEST_S = 900.0
 
 
 @dataclass
@@ -82,8 +90,17 @@ class Deployed:
                 return "waiting"
             if self.cloud.supervision.executions.is_over(execution):
                 reap_execution(RUN, execution, self.cloud.supervision)
-                return "over"
+                if self.site.journal().state.outcome is not None:
+                    return "over"
         raise AssertionError(f"nothing came of {self.site.journal().state}")
+
+    def stop(self) -> None:
+        """As somebody may in the console, with the word of it that comes to the reaper."""
+        execution = self.execution(self.site.journal().state.generation)
+        shared_clients().state_machines.stop_execution(executionArn=execution)
+        while not self.cloud.supervision.executions.is_over(execution):
+            time.sleep(LOOK_S)
+        reap_execution(RUN, execution, self.cloud.supervision)
 
     def has_begun(self, execution: str) -> bool:
         """A generation is in the log a moment before its execution is there."""
@@ -97,15 +114,9 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Trouble:
-    """`wrap` stands before every function; `dead` containers never begin, others Spot takes away.
-
-    `function_s` is how long an invocation may take.
-    """
+    """`wrap` stands before every function."""
 
     wrap: Callable[[str, Function], Function] = lambda _, function: function
-    dead: frozenset[str] = frozenset()
-    taken_away: frozenset[str] = frozenset()
-    function_s: float = 900.0
 
 
 NONE = Trouble()
@@ -124,9 +135,9 @@ def deployed(scenario: Scenario, folder: Path, trouble: Trouble = NONE) -> Gener
             error = "Worker.SpotInterrupted" if "SpotTaken" in cause else "States.TaskFailed"
             client.send_task_failure(taskToken=token, error=error, cause=cause)
 
-        called = Functions(functions, trouble.function_s)
-        containers = Containers(_Worker(site, folder, trouble, called), fail)
-        with interpreted(called, containers):
+        called = Functions(functions, MARGIN_S + OUTGROWN_S if scenario.outgrow else LONGEST_S)
+        containers = Containers(_Worker(site, folder, called), fail)
+        with interpreted(called, containers), _short_history(scenario.history):
             arn = client.create_state_machine(
                 name="run", definition=deployable(), roleArn="arn:aws:iam::123456789012:role/run"
             )["stateMachineArn"]
@@ -135,7 +146,9 @@ def deployed(scenario: Scenario, folder: Path, trouble: Trouble = NONE) -> Gener
             functions |= {name: _bound(name, cloud) for name in STEPS}
             functions |= {f"attempt-{role}": _bound("attempt", light) for role in ROLES}
             functions |= {name: trouble.wrap(name, each) for name, each in functions.items()}
-            yield Deployed(site, cloud, containers, arn)
+            deployment = Deployed(site, cloud, containers, arn)
+            site.stop = deployment.stop
+            yield deployment
 
 
 def _wired(
@@ -189,7 +202,8 @@ def _staged(cloud: Cloud, site: Site) -> Cloud:
 def play(scenario: Scenario, folder: Path) -> Played:
     with deployed(scenario, folder) as deployment:
         told = drive(deployment)
-        assert deployment.containers.errors == []
+        meant = len(scenario.dead) + len(scenario.taken_away)
+        assert len(deployment.containers.errors) == meant, deployment.containers.errors
         return told
 
 
@@ -202,7 +216,7 @@ def drive(deployment: Deployed) -> Played:
         state = deployment.site.journal().state
         if told == "waiting":
             deployment.say(words.pop(0))
-        elif state.outcome is None and deployment.site.artifacts.broken:
+        elif state.outcome is Outcome.FAILED and deployment.site.artifacts.broken:
             deployment.site.mend()
             deployment.site.say(RunResumed(state.generation + 1))
             deployment.request()
@@ -213,6 +227,10 @@ def drive(deployment: Deployed) -> Played:
     return played(deployment.site)
 
 
+class NeverBegan(Exception):
+    """A container does not start, for want of its image for example."""
+
+
 class SpotTaken(Exception):
     """A container has made its checkpoint and ends."""
 
@@ -220,16 +238,15 @@ class SpotTaken(Exception):
 class _Worker:
     """What the container of a worker does; each has a disk of its own."""
 
-    def __init__(self, site: Site, folder: Path, trouble: Trouble, called: Functions) -> None:
-        self._site, self._folder, self._trouble = site, folder, trouble
-        self._called = called
+    def __init__(self, site: Site, folder: Path, called: Functions) -> None:
+        self._site, self._folder, self._called = site, folder, called
 
     def __call__(self, variables: dict[str, str]) -> None:
         attempt, key = variables["FANFOLD_WORKER_ATTEMPT"], variables["FANFOLD_WORKER_KEY"]
-        if attempt in self._trouble.dead:
-            raise RuntimeError("no such image")
-        if attempt in self._trouble.taken_away:
-            self._invoke(attempt, key, "worker", stop_after=2)
+        if attempt in self._site.scenario.dead:
+            raise NeverBegan
+        if attempt in self._site.scenario.taken_away:
+            self._invoke(attempt, key, "worker", stop_after=LOOKS)
             raise SpotTaken
         if self._site.scenario.twice:
             invoke_twice(lambda holder: self._invoke(attempt, key, holder))
@@ -265,6 +282,16 @@ def invoke_twice(invoke: Callable[[str], object]) -> None:
     twin.start()
     one("first")
     twin.join()
+
+
+@contextmanager
+def _short_history(length: int) -> Generator[None]:
+    usual = hand_over.LONGEST_HISTORY
+    hand_over.LONGEST_HISTORY = length or usual
+    try:
+        yield
+    finally:
+        hand_over.LONGEST_HISTORY = usual
 
 
 def _handler(name: str) -> Any:

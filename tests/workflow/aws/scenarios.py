@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from fanfold.adapters.local.script import (
     Script,
     Turn,
+    say,
     submit,
     use,
     write_and_submit,
@@ -31,6 +32,9 @@ GATE = "- [ ] Task: Conductor - User Manual Verification 'A' (Protocol in workfl
 class Stage(Protocol):
     """What an agent of a scenario may do to the run it is part of."""
 
+    @property
+    def stop(self) -> Callable[[], None]: ...  # what drives the run, from outside
+
     def say(self, *events: EventData) -> None: ...
 
 
@@ -40,7 +44,10 @@ Agents = Callable[[Stage], Script]
 @dataclass(frozen=True)
 class Scenario:
     """`words` are said one a time the run waits; `broken` names an artifact that cannot be written
-    until the run was resumed; `twice` has every attempt invoked twice at once."""
+    until the run was resumed; `twice` has every attempt invoked twice at once. Of the attempts,
+    those that `outgrow` their place go on in another, Spot takes some away, `dead` ones never
+    begin. `history` is how long an execution gets before it hands over, 0 for the usual.
+    """
 
     plan: str
     agents: Agents
@@ -55,6 +62,11 @@ class Scenario:
     words: tuple[EventData, ...] = ()
     broken: str = ""
     twice: bool = False
+    attempts: int = 2
+    outgrow: frozenset[str] = frozenset()
+    taken_away: frozenset[str] = frozenset()
+    dead: frozenset[str] = frozenset()
+    history: int = 0
 
 
 def _letters(*names: str, **more: str) -> Agents:
@@ -145,6 +157,38 @@ def _losing(_: Stage) -> Script:
     )
 
 
+def _stopping(stage: Stage) -> Script:
+    def stop(_: Conversation) -> Turn:
+        stage.stop()
+        return Turn(calls=write_files({"beta.txt": "half\n"}).calls, delay_s=1.0)
+
+    return Script.of(
+        {"alpha": write_and_submit({"alpha.txt": "alpha\n"}), "beta": (stop, submit("Too late."))}
+    )
+
+
+def _outgrowing(_: Stage) -> Script:
+    slow = Turn(calls=write_files({"late.txt": "late\n"}).calls, delay_s=60.0)
+    return Script.of(
+        {
+            ("Document alpha", None, 1): (write_files({"alpha.txt": "half\n"}), slow),
+            ("Document alpha", None, 2): (submit("Went on."),),
+        }
+    )
+
+
+def _interrupted(_: Stage) -> Script:
+    wrote = write_files({"alpha.txt": "half\n"})
+    return Script.of({("alpha", None, 1): (wrote, wrote, wrote), ("alpha", None, 2): (submit(),)})
+
+
+def _failing_alike(_: Stage) -> Script:
+    gives_up = tuple(say("I cannot.") for _ in range(4))
+    last = write_and_submit({"alpha.txt": "alpha\n"})
+    return Script.of({"alpha": gives_up, ("alpha", None, 4): last})
+
+
+MANY = tuple(f"Document {number}" for number in range(1, 301))
 MERGED = {"1.1": "merged", "1.2": "merged"}
 SCENARIOS: dict[str, Scenario] = {
     "parallel": Scenario(
@@ -225,6 +269,48 @@ SCENARIOS: dict[str, Scenario] = {
         MERGED,
         broken="merges/1.json",
     ),
+    "escalate": Scenario(
+        CHAIN + _tasks("Document alpha"),
+        _outgrowing,
+        Outcome.COMPLETED,
+        {"1.1": "merged"},
+        outgrow=frozenset({"1.1.1"}),
+    ),
+    "spot loss": Scenario(
+        CHAIN + _tasks("alpha"),
+        _interrupted,
+        Outcome.COMPLETED,
+        {"1.1": "merged"},
+        taken_away=frozenset({"1.1.1"}),
+    ),
+    "dead containers": Scenario(
+        PARALLEL + _tasks("alpha", "beta"),
+        _letters("alpha", "beta"),
+        Outcome.INCOMPLETE,
+        {"1.1": "failed", "1.2": "merged"},
+        dead=frozenset({"1.1.1", "1.1.2", "1.2.1"}),
+    ),
+    "stopped from outside": Scenario(
+        CHAIN + _tasks("alpha", "beta"),
+        _stopping,
+        Outcome.CANCELLED,
+        {"1.1": "merged", "1.2": "open"},
+    ),
+    "a long history": Scenario(
+        CHAIN + _tasks("alpha", "beta", "gamma"),
+        _letters("alpha", "beta", "gamma"),
+        Outcome.COMPLETED,
+        MERGED | {"1.3": "merged"},
+        history=40,
+    ),
+    "three failures alike": Scenario(
+        CHAIN + _tasks("alpha"),
+        _failing_alike,
+        Outcome.COMPLETED,
+        {"1.1": "merged"},
+        attempts=3,
+        words=(ApprovalGranted("1.1"),),
+    ),
     "light roles": Scenario(
         PARALLEL + _tasks("Document alpha", "beta"),
         _letters("Document alpha", "beta"),
@@ -236,5 +322,14 @@ SCENARIOS: dict[str, Scenario] = {
         _letters("alpha"),
         Outcome.FAILED,
         {},
+    ),
+}
+WIDE: dict[str, Scenario] = {
+    "300 tasks": Scenario(
+        PARALLEL + _tasks(*MANY),
+        _letters(*MANY),
+        Outcome.COMPLETED,
+        {f"1.{number}": "merged" for number in range(1, 301)},
+        cap=400 * DOLLAR,
     ),
 }

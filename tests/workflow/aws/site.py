@@ -19,10 +19,11 @@ from fanfold.steps.request import Request, submit
 from tests.fakes.projects import PLAN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from fanfold.ports import ArtifactStore
-    from fanfold.run.events import EventData
+    from fanfold.run.events import Envelope, EventData
     from fanfold.run.state import RunState
     from fanfold.steps.wiring import Wiring
     from tests.fakes.stores import Stores
@@ -70,11 +71,12 @@ class BrokenStore:
 
 @dataclass
 class Site:
-    """A submitted run of `scenario`; `say` lets a person speak."""
+    """A submitted run of `scenario`; `say` lets a person speak, `stop` stops what drives it."""
 
     scenario: Scenario
     wiring: Wiring
     artifacts: BrokenStore
+    stop: Callable[[], None] = lambda: None
 
     def journal(self) -> Journal:
         journal = Journal(self.wiring.events, RUN)
@@ -127,7 +129,9 @@ def _request(scenario: Scenario, commit: str, tree: str, engine: str) -> Request
         base_tree=tree,
         branch="main",
         author=AUTHOR,
-        limits=RunLimits(cap=scenario.cap, slice=scenario.slice, backoff_s=0.0),
+        limits=RunLimits(
+            cap=scenario.cap, slice=scenario.slice, attempts=scenario.attempts, backoff_s=0.0
+        ),
         options=RunOptions(
             engine=engine,
             gates=scenario.gates,
@@ -163,7 +167,10 @@ class Played(NamedTuple):
 
 
 VARIES = frozenset(
-    {"placement", "engine", "holder", "duration_s", "duration_ms", "latency_ms", "event_id"}
+    {
+        *("placement", "engine", "holder", "generation", "duration_s", "duration_ms", "latency_ms"),
+        "event_id",
+    }
 )
 
 
@@ -171,10 +178,20 @@ def played(site: Site) -> Played:
     """The streams come without what depends on place and time."""
     store = site.wiring.events
     story = {
-        stream: [(e.event_type, _same(e.data)) for e in store.read(stream)]
+        stream: [(e.event_type, _same(e.data)) for e in store.read(stream) if not _of_the_place(e)]
         for stream in sorted(store.streams("run/"))
     }
     return Played(site.journal().state, story)
+
+
+def _of_the_place(event: Envelope) -> bool:
+    """Which execution drives a run: that it was handed over, or ended before the run did.
+
+    A process that dies here leaves nothing; of an execution somebody else can tell.
+    """
+    if event.event_type == "run_failed":
+        return event.data["reason"].startswith("the execution ")
+    return event.event_type == "run_resumed" and event.data.get("handover", False)
 
 
 def _same(value: Any) -> Any:
