@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fanfold.agent.warmth import Warmth
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fanfold.agent.log import AttemptLog
     from fanfold.agent.tools.bench import Check
     from fanfold.ports import Clock, Model, Prices, SecretScanner, Workspace
-    from fanfold.run.attempt import Exit
+    from fanfold.run.attempt import Context, Exit, Report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,3 +38,16 @@ class Desk:
     check: Check | None = None
     escalate_after_s: float | None = None
     warmth: Warmth = field(default_factory=Warmth)
+
+
+class Agent(Protocol):
+    """Who takes an attempt: our own loop, or whatever else works at such a desk."""
+
+    def __call__(self, context: Context, desk: Desk) -> Report:
+        """Work in `desk.workspace` until the task is done or must end; give what came of it.
+
+        It raises nothing; every call that costs is announced in `desk.events` before, settled
+        there after, and stays within the slice; it stops as soon as `desk.keep_going` says so.
+        What it tells, by the report or the transcript, has lost its secrets.
+        """
+        ...

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from fanfold.agent.attempt import run_attempt
 from fanfold.agent.desk import Desk
 from fanfold.agent.exits import Halted
 from fanfold.agent.log import AttemptLog
@@ -160,7 +159,7 @@ class _Attempt:
             hosts=context.hosts,
         )
         try:
-            report = run_attempt(
+            report = self.wiring.agent(
                 context,
                 Desk(
                     events=self.log,

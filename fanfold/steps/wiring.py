@@ -6,11 +6,13 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fanfold.agent.attempt import run_attempt
 from fanfold.agent.warmth import Warmth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fanfold.agent.desk import Agent
     from fanfold.ports import (
         ArtifactStore,
         Checks,
@@ -34,7 +36,7 @@ class Wiring:
     """One adapter a port; `has_shell` says whether attempts may have one here.
 
     `stop` is set when this process must end: what runs then ends cleanly. `warmth` is what its
-    attempts know of the prompt cache.
+    attempts know of the prompt cache, `agent` who takes them.
     """
 
     events: EventStore
@@ -50,6 +52,7 @@ class Wiring:
     has_shell: bool
     stop: threading.Event = field(default_factory=threading.Event)
     warmth: Warmth = field(default_factory=Warmth)
+    agent: Agent = run_attempt
 
 
 @dataclass(frozen=True)
