@@ -1,9 +1,9 @@
 """CloudFormation on the loopback, so that the CDK's own command line can deploy to it.
 
-Repaired in moto 5.2.5: a template could not lie in a bucket on the loopback, a stack that came from
-a change set had no outputs, what went wrong was not told, a stack that went was made again by a
-look at its outputs, types that moto lacks were skipped in silence, a bus had no `Ref`, and of a
-state machine `DefinitionSubstitutions` were left out.
+Repaired in moto 5.2.5: a template could not lie in a bucket on the loopback, what went wrong was
+not told, a stack that went was made again by a look at its outputs, types that moto lacks were
+skipped in silence, buckets announced nothing, a bus had no `Ref`, and of a state machine
+`DefinitionSubstitutions` were left out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from urllib.parse import urlparse
 
 from moto.cloudformation import parsing, responses, utils
 from moto.cloudformation.exceptions import ValidationError
-from moto.cloudformation.models import ChangeSet, CloudFormationBackend
 from moto.events.models import EventBus
 from moto.s3.models import FakeBucket, s3_backends
 from moto.stepfunctions.models import StateMachine
@@ -30,8 +29,6 @@ Properties = dict[str, Any]
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _PERCENTAGE = re.compile(r'("ToleratedFailurePercentage": \d+)\b(?!\.)')
 
-_backend: Any = CloudFormationBackend
-_change_set: Any = ChangeSet
 _resources: Any = parsing.ResourceMap
 _parsing: Any = parsing
 _responses: Any = responses
@@ -42,8 +39,6 @@ def repair(client: ClientOf, ends: Mapping[str, Callable[[str], object]]) -> Non
     for cached in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
         cached.cache_clear()
     _find_templates()
-    _know_outputs()
-    _forgive_unknown_change_sets()
     _refuse_unknown_types()
     _delete_in_order(ends)
     _announce_objects(client)
@@ -75,29 +70,6 @@ def _find_templates() -> None:
         return found.value.decode()
 
     _responses.get_stack_from_s3_url = template_of
-
-
-def _know_outputs() -> None:
-    def apply(change_set: Any) -> None:
-        stack = change_set.stack
-        stack.resource_map.update(change_set.template_dict, change_set.parameters)
-        stack.template_dict = change_set.template_dict
-        stack.output_map = stack._create_output_map()
-
-    _change_set.apply = apply
-
-
-def _forgive_unknown_change_sets() -> None:
-    delete: Any = _backend.delete_change_set
-
-    def delete_change_set(backend: Any, change_set_name: str, *args: Any, **kwargs: Any) -> Any:
-        """One that is not there is deleted already."""
-        known = {each.change_set_name for each in backend.change_sets.values()}
-        if change_set_name in known or change_set_name in backend.change_sets:
-            return delete(backend, change_set_name, *args, **kwargs)
-        return None
-
-    _backend.delete_change_set = delete_change_set
 
 
 def _refuse_unknown_types() -> None:

@@ -37,9 +37,10 @@ class Stacks:
         self._client = client
         self.noted: dict[str, list[Properties]] = {}
 
-    def repair(self) -> None:
-        """Once a process, before the first template."""
-        makers: dict[str, Callable[[str, Properties], Made]] = {
+    @property
+    def makers(self) -> dict[str, Callable[[str, Properties], Made]]:
+        """What makes a resource of each type from its name and properties."""
+        return {
             "AWS::KMS::Key": self._key,
             "AWS::Lambda::Version": self._version,
             "AWS::Lambda::Alias": self._alias,
@@ -51,7 +52,10 @@ class Stacks:
             "AWS::ECS::ClusterCapacityProviderAssociations": self._capacity_providers,
             **{kind: self._note(kind) for kind in _WITHOUT_SERVICE},
         }
-        self._models = [_model(kind, make) for kind, make in makers.items()]
+
+    def repair(self) -> None:
+        """Once a process, before the first template."""
+        self._models = [_model(kind, make) for kind, make in self.makers.items()]
         cloudformation.repair(self._client, self._ends())
 
     def _ends(self) -> dict[str, Callable[[str], object]]:
