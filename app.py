@@ -12,6 +12,7 @@ from infra.settings import from_context
 from infra.sources import Sources
 from infra.stacks.control import ControlStack
 from infra.stacks.data import DataStack
+from infra.stacks.egress import EgressStack
 from infra.stacks.network import NetworkStack
 from infra.stacks.watch import WatchStack
 
@@ -24,13 +25,25 @@ def build(outdir: str | None = None, *, sources: Sources | None = None, **contex
     settings = from_context(app.node)
     data = DataStack(app, settings.name("data"), settings=settings)
     network = NetworkStack(app, settings.name("network"), settings=settings, data=data)
+    sources = sources or Sources()
+    egress = None
+    if settings.egress:
+        egress = EgressStack(
+            app,
+            settings.name("egress"),
+            settings=settings,
+            sources=sources,
+            data=data,
+            network=network,
+        )
     control = ControlStack(
         app,
         settings.name("control"),
         settings=settings,
-        sources=sources or Sources(),
+        sources=sources,
         data=data,
         network=network,
+        egress=egress,
     )
     WatchStack(app, settings.name("watch"), settings=settings, data=data, control=control)
     for field, value in settings.tags().items():

@@ -22,6 +22,8 @@ EACH = {
     "AWS::SecretsManager::Secret": 0.40,
     "AWS::EC2::NatGateway": NAT_GATEWAY,
     "AWS::EC2::EIP": ADDRESS,
+    "AWS::ECS::Service": 730 * (0.25 * 0.03238 + 0.5 * 0.00356) + ADDRESS,
+    "AWS::ServiceDiscovery::PrivateDnsNamespace": 0.50,
 }
 LIMIT = {"lite": 25.0}
 

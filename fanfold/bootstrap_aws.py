@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,7 +22,14 @@ from fanfold.adapters.aws.table import Table
 from fanfold.adapters.aws.task_token import TaskToken
 from fanfold.adapters.local.clock import SystemClock
 from fanfold.errors import SandboxUnavailable
-from fanfold.settings import Settings, credentials, deployment, environment, worker
+from fanfold.settings import (
+    Credentials,
+    credentials,
+    deployment,
+    environment,
+    from_environment,
+    worker,
+)
 from fanfold.steps.decide import lease_of, owner_of
 from fanfold.steps.journal import Journal
 from fanfold.steps.request import load_request
@@ -180,8 +187,19 @@ def _cloud(site: _Account, claimed: Callable[[Claim], Cloud]) -> Cloud:
         executions=StateMachineExecutions(clients.state_machines, deployment.state_machine),
         keys=DynamoClaimKeys(site.coordination, site.clock),
     )
-    sessions = AttemptSessions(clients.identity, deployment.session_role)
+    secret = _sealing(deployment, clients)
+    sessions = AttemptSessions(clients.identity, deployment.session_role, site.clock, secret)
     return Cloud(supervision, site.wiring, site.project, site.projections, sessions, claimed)
+
+
+def _sealing(deployment: Deployment, clients: Clients) -> Callable[[], str] | None:
+    """What seals passes, in a deployment that has them."""
+    if not deployment.pass_secret:
+        return None
+    from fanfold.adapters.aws.secret_store import SecretStore
+
+    store = SecretStore(clients.secrets, SystemClock())
+    return partial(store.get, deployment.pass_secret)
 
 
 class _Account:
@@ -195,12 +213,14 @@ class _Account:
         sandbox: Sandbox | None,
         clock: Clock,
         lease: Lease | None = None,
+        model_pass: str = "",
     ) -> None:
         self.deployment, self.clients, self._folder = deployment, clients, folder
         self._sandbox, self.clock = sandbox, clock
         self.artifacts = S3ArtifactStore(clients.s3, deployment.artifact_bucket)
         self.coordination = Table(clients.dynamodb, deployment.coordination_table)
         self.lease = lease or DynamoLease(self.coordination, clock)
+        self._model_pass = model_pass
 
     def claimed(self, grants: Grants, claim: Claim) -> _Account:
         """The same with the rights of one attempt, and its lease."""
@@ -211,8 +231,15 @@ class _Account:
             grants, run_id=claim.run_id, attempt=claim.attempt, key=claim.key, lease=name
         )
         lease.acquire(name, owner_of(claim.holder, claim.attempt), LEASE_S)
-        clients = self.clients.with_credentials(lease.credentials)
-        return _Account(self.deployment, clients, self._folder, self._sandbox, self.clock, lease)
+        return _Account(
+            self.deployment,
+            self.clients.with_credentials(lease.credentials),
+            self._folder,
+            self._sandbox,
+            self.clock,
+            lease,
+            lease.model_pass,
+        )
 
     def project(self, run_id: str) -> str:
         """Raises `ArtifactMissing` for a run that nobody asked for."""
@@ -253,18 +280,21 @@ class _Account:
             repository=repository,
             workspaces=DeferredCheckouts(workspaces),
             checks=TreeChecks(workspaces),
-            models=_model,
+            models=partial(_model, self._model_pass),
             prices=_LatePrices(),
             secrets=Secrets(),
             has_shell=self._sandbox is not None,
         )
 
 
-def _model(context: Context) -> Model:
-    """Raises `MissingKey`."""
+def _model(model_pass: str, context: Context) -> Model:
+    """Who has a pass shows it to the proxy in place of a key. Raises `MissingKey`."""
     from fanfold.bootstrap import models_of
 
-    return models_of(Settings(), credentials())(context)
+    keys = credentials()
+    if model_pass:
+        keys = Credentials(auth_token=model_pass, base_url=keys.base_url)
+    return models_of(from_environment(), keys)(context)
 
 
 class _LatePrices:
@@ -274,7 +304,7 @@ class _LatePrices:
     def _prices(self) -> Prices:
         from fanfold.bootstrap import prices_of
 
-        return prices_of(Settings())
+        return prices_of(from_environment())
 
     def cost(self, model: str, usage: Usage) -> int:
         return self._prices.cost(model, usage)

@@ -166,6 +166,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     state_machine: str
     grant_function: str = ""
     session_role: str = ""
+    pass_secret: str = ""
     check_function: str = ""
     answer_function: str = ""
     version: str = ""
@@ -187,12 +188,18 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     """What the proxy lets through: the hosts `allow`, and calls to the model API at `upstream`.
 
     `key_secret` and `pass_secret` name secrets: that API's key, and what passes are sealed with.
+    Field by field this is the proxy's environment, `FANFOLD_PROXY_<FIELD>`.
     """
 
     allow: tuple[str, ...] = ()
     key_secret: str = ""
     pass_secret: str = ""
     upstream: str = "https://api.anthropic.com"
+
+    def environment(self) -> dict[str, str]:
+        """The environment that `proxy` reads back."""
+        fields = {**msgspec.structs.asdict(self), "allow": msgspec.json.encode(self.allow).decode()}
+        return {_key(Proxy, name): value for name, value in fields.items()}
 
 
 class Worker(msgspec.Struct, frozen=True, kw_only=True):

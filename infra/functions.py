@@ -38,6 +38,7 @@ CONTROL = {
     "promote": Size(60, 512),
     "project": Size(60, 512),
     "reap": Size(60, 512),
+    "rotate": Size(60, 512),
 }
 ATTEMPT = Size(840, 2048)
 
@@ -52,6 +53,11 @@ def roles(root: Path) -> list[str]:
     return sorted(path.stem for path in (root / "roles").glob("*.md"))
 
 
+def control(root: Path, *, with_key: bool) -> list[str]:
+    """Those that have a handler; `rotate` only where there is a key to rotate."""
+    return [name for name in present(root, list(CONTROL)) if with_key or name != "rotate"]
+
+
 def present(root: Path, names: Sequence[str]) -> list[str]:
     """Those of `names` that have a handler."""
     return [name for name in names if (root / "functions" / f"{name}.py").exists()]
@@ -59,7 +65,7 @@ def present(root: Path, names: Sequence[str]) -> list[str]:
 
 def work(access: Access) -> Sequence[iam.PolicyStatement]:
     """What a worker may do: call its model, and `grant`, which gives it an attempt's rights."""
-    return [access.call_model(), access.invoke("grant")]
+    return [*access.call_models(), access.invoke("grant")]
 
 
 def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
@@ -84,7 +90,7 @@ def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
         "finish": [*step, access.announce()],
         "grant": [
             *(access.read_events(), access.list_artifacts(), access.read_artifacts(RUNS)),
-            access.hold_leases("claim"),
+            *(access.hold_leases("claim"), *access.seal_passes()),
         ],
         "answer": supervise,
         "start": supervise,
@@ -94,5 +100,6 @@ def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
             *(access.list_artifacts(), access.read_artifacts(RUNS)),
         ],
         "reap": supervise,
+        "rotate": access.rotate_key(),
     }
     return table[name]

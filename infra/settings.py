@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from fanfold.bedrock import DEFAULT_MODEL, GEOGRAPHIES
+
 if TYPE_CHECKING:
     from constructs import Node
 
@@ -15,8 +17,13 @@ LABEL = "^[a-z][a-z0-9-]*$"
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 ModelId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+\.[a-z0-9.:-]+$")]
 Region = Annotated[str, msgspec.Meta(pattern="^[a-z]+-[a-z]+-[0-9]$")]
+Host = Annotated[str, msgspec.Meta(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$", max_length=255)]
 PrefixList = Annotated[str, msgspec.Meta(pattern="^pl-[0-9a-f]+$")]
 LogDays = Literal[7, 14, 30, 60, 90, 180, 365]
+
+
+MODEL_API = "api.anthropic.com"
+_NOWHERE = frozenset({"global", "none"})
 
 
 class Profile(StrEnum):
@@ -31,10 +38,11 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     At most `run_slots` runs execute at once, each with at most `concurrency` attempts.
     `reserved_concurrency` is each attempt function's; 0 reserves none, as a fresh account must.
-    `model` is called through the inference profile `<routing>.<model>`, which may send a call to
-    any of `model_regions`; with the routing `none` it is called in its own region.
-    `prefix_lists` are those of S3 and DynamoDB in a region whose own we do not know
-    (`aws ec2 describe-managed-prefix-lists`).
+    On Bedrock, each of `models` is called through the inference profile `<routing>.<model>`, which
+    may send a call to any of `model_regions`, by default those of the routing; with the routing
+    `none` it is called in its own region. The `provider` anthropic needs `egress`.
+    `egress` are the hosts that workers reach, all through the proxy; none by default.
+    `prefix_lists` are those of S3 and DynamoDB in this region, which `make deploy` looks up.
     """
 
     project: Annotated[str, msgspec.Meta(pattern=LABEL, max_length=12)] = "fanfold"
@@ -43,9 +51,11 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     run_slots: Positive = 4
     concurrency: Positive = 8
     reserved_concurrency: Annotated[int, msgspec.Meta(ge=0)] = 0
-    model: ModelId = "anthropic.claude-sonnet-5-5"
-    routing: Literal["us", "eu", "apac", "global", "none"] = "us"
-    model_regions: tuple[Region, ...] = ("us-east-1", "us-east-2", "us-west-2")
+    provider: Literal["bedrock", "anthropic"] = "bedrock"
+    models: Annotated[tuple[ModelId, ...], msgspec.Meta(min_length=1)] = (DEFAULT_MODEL,)
+    routing: Literal["us", "eu", "jp", "au", "apac", "us-gov", "global", "none"] = "us"
+    model_regions: tuple[Region, ...] = ()
+    egress: tuple[Host, ...] = ()
     prefix_lists: tuple[PrefixList, ...] = ()
     monthly_usd: Positive = 100
     alert_email: Annotated[str, msgspec.Meta(pattern="^$|^[^@ ]+@[^@ ]+$")] = ""
@@ -58,6 +68,22 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
                 f"reserved_concurrency {self.reserved_concurrency} is below the {wanted} attempts "
                 f"of {self.run_slots} runs × {self.concurrency}; raise it, or set it to 0"
             )
+
+        if self.provider == "anthropic" and MODEL_API not in self.egress:
+            raise ValueError(
+                f"provider 'anthropic' is reached through the proxy alone: add {MODEL_API!r} to"
+                " `egress`, or take the provider 'bedrock', which needs none"
+            )
+        if self.provider == "bedrock" and not self.routed_to and self.routing not in _NOWHERE:
+            raise ValueError(
+                f"routing {self.routing!r} leads to regions that fanfold does not know: name them"
+                " in `model_regions` (`aws bedrock get-inference-profile` tells them)"
+            )
+
+    @property
+    def routed_to(self) -> tuple[str, ...]:
+        """The regions that a call may be routed to; none where any is or none other."""
+        return self.model_regions or GEOGRAPHIES.get(self.routing, ())
 
     def name(self, part: str) -> str:
         """The name of a part of this deployment, unique in its account and region."""

@@ -47,12 +47,16 @@ Request = ClaimAttempt | RenewLease | ReleaseLease
 
 
 class SessionCredentials(msgspec.Struct, frozen=True):
-    """Credentials of the cloud that reach as far as one attempt, until `expires` (aware)."""
+    """Credentials of the cloud that reach as far as one attempt, until `expires` (aware).
+
+    With them comes a pass to the model API, where that is reached through the proxy.
+    """
 
     access_key: str
     secret_key: str
     token: str
     expires: datetime
+    model_pass: str = ""
 
     def __repr__(self) -> str:
         return f"SessionCredentials(expires={self.expires.isoformat()})"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
-from infra.models import CALLS, model_arns
+from infra.constructs.model_secrets import KEY, PASS
+from infra.models import call_statements
 
 if TYPE_CHECKING:
     from infra.settings import CloudSettings
@@ -130,8 +131,45 @@ class Access:
     def invoke(self, name: str) -> iam.PolicyStatement:
         return _allow(f"Invoke{name.title()}", ["lambda:InvokeFunction"], self.live_arn(name))
 
-    def call_model(self) -> iam.PolicyStatement:
-        return _allow("CallModel", CALLS, *model_arns(self._settings))
+    def call_models(self) -> list[iam.PolicyStatement]:
+        return call_statements(self._settings)
+
+    def read_model_secrets(self) -> list[iam.PolicyStatement]:
+        """The key of the model API and what seals passes to it: for the proxy alone."""
+        return [self._read_secrets(KEY, PASS), self._use_key_for_secrets()]
+
+    def seal_passes(self) -> list[iam.PolicyStatement]:
+        """Where the model API is reached through the proxy."""
+        if self._settings.provider != "anthropic":
+            return []
+        return [self._read_secrets(PASS), self._use_key_for_secrets()]
+
+    def rotate_key(self) -> list[iam.PolicyStatement]:
+        verbs = ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
+        actions = [f"secretsmanager:{verb}" for verb in verbs]
+        return [
+            _allow("RotateSecret", actions, self._secret_arn(KEY)),
+            self._use_key_for_secrets(),
+        ]
+
+    def _read_secrets(self, *names: str) -> iam.PolicyStatement:
+        found = [self._secret_arn(name) for name in names]
+        return _allow("ReadSecrets", ["secretsmanager:GetSecretValue"], *found)
+
+    def _use_key_for_secrets(self) -> iam.PolicyStatement:
+        return _allow(
+            "UseKeyThroughSecrets",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            self._data.key.key_arn,
+            conditions={
+                "StringEquals": {"kms:ViaService": f"secretsmanager.{Aws.REGION}.amazonaws.com"}
+            },
+        )
+
+    def _secret_arn(self, name: str) -> str:
+        """Secrets Manager adds six characters to a secret's name."""
+        here = f"{Aws.REGION}:{Aws.ACCOUNT_ID}"
+        return f"arn:aws:secretsmanager:{here}:secret:{self._settings.name(name)}-??????"
 
     def objects_arn(self, pattern: str) -> str:
         return f"{self.bucket_arn}/{pattern}"

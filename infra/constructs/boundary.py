@@ -34,6 +34,10 @@ STEER = [
     *("states:GetExecutionHistory", "states:SendTaskSuccess", "states:StartExecution"),
     *("sts:AssumeRole", "sts:TagSession"),
 ]
+SECRETS = [
+    *("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"),
+    *("secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"),
+]
 WORK = [
     *CALLS,
     *("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
@@ -64,24 +68,33 @@ class Boundaries(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: CloudSettings) -> None:
         super().__init__(scope, construct_id)
-        self.control = self._policy(settings, "Control", [*OBSERVE, *STORE, *STREAM, *STEER])
-        self.supervisor = self._policy(
-            settings, "Supervisor", [*OBSERVE, *SAMPLE, *DELIVER_LOGS, *RUN_STEPS]
+        steer = [*OBSERVE, *STORE, *STREAM, *STEER, *SECRETS]
+        self.control = _policy(self, settings, "Control", steer)
+        self.supervisor = _policy(
+            self, settings, "Supervisor", [*OBSERVE, *SAMPLE, *DELIVER_LOGS, *RUN_STEPS]
         )
-        self.worker = self._policy(settings, "Worker", [*OBSERVE, *WORK, *PULL])
-        self.session = self._policy(settings, "Session", STORE)
+        self.worker = _policy(self, settings, "Worker", [*OBSERVE, *WORK, *PULL])
+        self.session = _policy(self, settings, "Session", STORE)
 
-    def _policy(
-        self, settings: CloudSettings, construct_id: str, actions: list[str]
-    ) -> iam.ManagedPolicy:
-        policy = iam.ManagedPolicy(
-            self,
-            construct_id,
-            managed_policy_name=settings.name(f"{construct_id.lower()}-boundary"),
-            statements=[iam.PolicyStatement(actions=actions, resources=["*"])],
-        )
-        acknowledge(
-            policy,
-            ("AwsSolutions-IAM5[Resource::*]", "A boundary grants nothing; roles name resources."),
-        )
-        return policy
+
+def proxy_boundary(scope: Construct, settings: CloudSettings) -> iam.ManagedPolicy:
+    """For the way out: it reads secrets, and reaches no store of ours."""
+    actions = [*OBSERVE, *PULL, "kms:Decrypt", "kms:GenerateDataKey", SECRETS[1]]
+    return _policy(scope, settings, "ProxyBoundary", actions)
+
+
+def _policy(
+    scope: Construct, settings: CloudSettings, construct_id: str, actions: list[str]
+) -> iam.ManagedPolicy:
+    name = f"{construct_id.removesuffix('Boundary').lower()}-boundary"
+    policy = iam.ManagedPolicy(
+        scope,
+        construct_id,
+        managed_policy_name=settings.name(name),
+        statements=[iam.PolicyStatement(actions=actions, resources=["*"])],
+    )
+    acknowledge(
+        policy,
+        ("AwsSolutions-IAM5[Resource::*]", "A boundary grants nothing; roles name resources."),
+    )
+    return policy

@@ -30,7 +30,7 @@ def acknowledge_wildcards(
         *(
             (f"AwsSolutions-IAM5[Resource::{_plain(resource)}]", reason)
             for resource in sorted(found)
-            if "*" in resource
+            if "*" in resource or "?" in resource
         ),
     )
 

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, cast
 
 from aws_cdk import Aws, CfnMapping
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from infra.constructs.endpoint_policies import EndpointPolicies
 from infra.constructs.log_group import own_log
-from infra.models import CALLS, model_arns
 from infra.settings import Profile
 
 if TYPE_CHECKING:
@@ -26,12 +25,14 @@ ZONES = {Profile.LITE: 1, Profile.FULL: 2}
 """An interface endpoint is paid for by the zone."""
 
 HTTPS = 443
+TUNNEL_PORT, MODEL_PORT = 3128, 8080
+PROXY_PORTS = {TUNNEL_PORT: "Tunnels to allowed hosts", MODEL_PORT: "The model API"}
 PREFIX_LISTS = {
     "us-east-1": {"s3": "pl-63a5400a", "dynamodb": "pl-02cd2c6b"},
     "us-east-2": {"s3": "pl-7ba54012", "dynamodb": "pl-4ca54025"},
     "eu-west-1": {"s3": "pl-6da54004", "dynamodb": "pl-6fa54006"},
 }
-"""AWS's own addresses of the services behind gateway endpoints, by region."""
+"""AWS's own lists of the addresses behind gateway endpoints, where nobody looked them up."""
 
 
 class Network(Construct):
@@ -47,7 +48,9 @@ class Network(Construct):
         bucket: s3.IBucket,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._settings, self._tables, self._bucket = settings, tables, bucket
+        self._settings = settings
+        tables_by_arn = [table.table_arn for table in tables]
+        self._policies = EndpointPolicies(settings, tables_by_arn, bucket.bucket_arn)
         self.vpc = ec2.Vpc(
             self,
             "Vpc",
@@ -55,22 +58,21 @@ class Network(Construct):
             ip_addresses=ec2.IpAddresses.cidr("10.64.0.0/20"),
             max_azs=ZONES[settings.profile],
             nat_gateways=0,
-            create_internet_gateway=False,
+            create_internet_gateway=bool(settings.egress),
             restrict_default_security_group=False,
-            subnet_configuration=[
-                ec2.SubnetConfiguration(
-                    name="isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=24
-                )
-            ],
+            subnet_configuration=_subnets(bool(settings.egress)),
         )
         self.subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         self.endpoint_group = self._group("Endpoints", "Interface endpoints; answers only")
         self.worker_group = self._group("Workers", "Attempts; may reach the endpoints alone")
+        self.proxy_group = self._group("Proxy", "The way out") if settings.egress else None
         self._log_refusals()
         self._add_gateways()
         for name, service in self._services().items():
             self._add_interface(name, service)
         self._let_workers_reach_endpoints()
+        if self.proxy_group:
+            self._let_workers_reach_proxy(self.proxy_group)
 
     def _group(self, construct_id: str, description: str) -> ec2.SecurityGroup:
         return ec2.SecurityGroup(
@@ -92,6 +94,16 @@ class Network(Construct):
                 ec2.Peer.prefix_list(prefix_list), port, "Services with a gateway endpoint"
             )
 
+    def _let_workers_reach_proxy(self, proxy: ec2.SecurityGroup) -> None:
+        """Workers themselves keep no route out; what they may ask the proxy for, it knows."""
+        workers = cast("ec2.IPeer", self.worker_group)
+        for number, what in PROXY_PORTS.items():
+            port = ec2.Port.tcp(number)
+            proxy.add_ingress_rule(workers, port, what)
+            self.worker_group.add_egress_rule(cast("ec2.IPeer", proxy), port, what)
+        for number in (80, HTTPS):
+            proxy.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(number), "Allowed hosts")
+
     def _prefix_lists(self) -> Sequence[str]:
         if self._settings.prefix_lists:
             return self._settings.prefix_lists
@@ -110,7 +122,9 @@ class Network(Construct):
 
     def _services(self) -> dict[str, ec2.InterfaceVpcEndpointAwsService]:
         service = ec2.InterfaceVpcEndpointAwsService
-        lite = {"BedrockRuntime": service.BEDROCK_RUNTIME, "Lambda": service.LAMBDA_}
+        lite = {"Lambda": service.LAMBDA_}
+        if self._settings.provider == "bedrock":
+            lite["BedrockRuntime"] = service.BEDROCK_RUNTIME
         if self._settings.profile is Profile.LITE:
             return lite
         return lite | {
@@ -118,6 +132,7 @@ class Network(Construct):
             "EcrDkr": service.ECR_DOCKER,
             "Logs": service.CLOUDWATCH_LOGS,
             "StepFunctions": service.STEP_FUNCTIONS,
+            "XRay": service.XRAY,
         }
 
     def _add_interface(self, name: str, service: ec2.InterfaceVpcEndpointAwsService) -> None:
@@ -129,70 +144,26 @@ class Network(Construct):
             security_groups=[cast("ec2.ISecurityGroup", self.endpoint_group)],
             subnets=self.subnets,
         )
-        for statement in self._interface_policies()[name]:
+        for statement in self._policies.interface(name):
             endpoint.add_to_policy(statement)
 
     def _add_gateways(self) -> None:
-        dynamodb_endpoint = self.vpc.add_gateway_endpoint(
-            "DynamoDb", service=ec2.GatewayVpcEndpointAwsService.DYNAMODB
-        )
-        tables = [table.table_arn for table in self._tables]
-        dynamodb_endpoint.add_to_policy(
-            _own_account(
-                [f"dynamodb:{verb}" for verb in ("GetItem", "PutItem", "Query", "UpdateItem")],
-                [*tables, f"{tables[0]}/index/*"],
-            )
-        )
-        s3_endpoint = self.vpc.add_gateway_endpoint(
-            "S3", service=ec2.GatewayVpcEndpointAwsService.S3
-        )
-        s3_endpoint.add_to_policy(
-            _own_account(["s3:GetObject", "s3:PutObject"], [self._bucket.arn_for_objects("*")])
-        )
-        s3_endpoint.add_to_policy(_own_account(["s3:ListBucket"], [self._bucket.bucket_arn]))
-        if self._settings.profile is Profile.FULL:
-            layers = f"arn:aws:s3:::prod-{Aws.REGION}-starport-layer-bucket/*"
-            s3_endpoint.add_to_policy(_anybody(["s3:GetObject"], [layers]))
-
-    def _interface_policies(self) -> dict[str, list[iam.PolicyStatement]]:
-        settings, here = self._settings, f"{Aws.REGION}:{Aws.ACCOUNT_ID}"
-        grant = f"arn:aws:lambda:{here}:function:{settings.name('grant')}"
-        images = f"arn:aws:ecr:{here}:repository/*"
-        machine = f"arn:aws:states:{here}:stateMachine:{settings.name('run')}"
-        pull = [
-            "ecr:BatchGetImage",
-            "ecr:GetDownloadUrlForLayer",
-            "ecr:BatchCheckLayerAvailability",
-        ]
-        answer = ["states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"]
-        write = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        log = f"arn:aws:logs:{here}:log-group:/{settings.name('worker')}*"
-        return {
-            "BedrockRuntime": [_own_account(CALLS, model_arns(settings))],
-            "Lambda": [_own_account(["lambda:InvokeFunction"], [grant, f"{grant}:*"])],
-            "EcrApi": [
-                _own_account(pull, [images]),
-                _own_account(["ecr:GetAuthorizationToken"], ["*"]),
-            ],
-            "EcrDkr": [_own_account(pull, [images])],
-            "Logs": [_own_account(write, [log])],
-            "StepFunctions": [_own_account(answer, [machine])],
-        }
+        service = ec2.GatewayVpcEndpointAwsService
+        for name, kind in {"DynamoDb": service.DYNAMODB, "S3": service.S3}.items():
+            endpoint = self.vpc.add_gateway_endpoint(name, service=kind, subnets=[self.subnets])
+            for statement in self._policies.gateway(name):
+                endpoint.add_to_policy(statement)
 
 
-def _own_account(actions: list[str], resources: list[str]) -> iam.PolicyStatement:
-    """Whoever calls must be of this account, so that nobody's own credentials carry data out."""
-    return iam.PolicyStatement(
-        principals=[cast("iam.IPrincipal", iam.AnyPrincipal())],
-        actions=actions,
-        resources=resources,
-        conditions={"StringEquals": {"aws:PrincipalAccount": Aws.ACCOUNT_ID}},
+def _subnets(with_way_out: bool) -> list[ec2.SubnetConfiguration]:
+    """Those of workers come first, so that a proxy that is added later moves none of them."""
+    isolated = ec2.SubnetConfiguration(
+        name="isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=24
     )
-
-
-def _anybody(actions: list[str], resources: list[str]) -> iam.PolicyStatement:
-    return iam.PolicyStatement(
-        principals=[cast("iam.IPrincipal", iam.AnyPrincipal())],
-        actions=actions,
-        resources=resources,
+    public = ec2.SubnetConfiguration(
+        name="public",
+        subnet_type=ec2.SubnetType.PUBLIC,
+        cidr_mask=28,
+        map_public_ip_on_launch=False,
     )
+    return [isolated, public] if with_way_out else [isolated]

@@ -12,6 +12,8 @@ from infra.bundle import CONTROL_UNUSED, UNUSED
 from infra.constructs.access import Access
 from infra.constructs.attempt_session import ROLE, AttemptSession
 from infra.constructs.boundary import Boundaries
+from infra.constructs.egress_proxy import proxy_variables
+from infra.constructs.model_secrets import PASS
 from infra.constructs.python_function import PythonFunction, Workplace
 from infra.constructs.supervisor import Supervisor, functions_of, placeholder_of
 from infra.constructs.triggers import Triggers
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from infra.settings import CloudSettings
     from infra.sources import Sources
     from infra.stacks.data import DataStack
+    from infra.stacks.egress import EgressStack
     from infra.stacks.network import NetworkStack
 
 
@@ -44,17 +47,21 @@ class ControlStack(Stack):
         sources: Sources,
         data: DataStack,
         network: NetworkStack,
+        egress: EgressStack | None = None,
     ) -> None:
         super().__init__(scope, construct_id, description="fanfold: functions and supervisor")
         self.add_stack_dependency(data)
         self._settings, self._sources = settings, sources
         self._data, self._network = data, network.network
+        self._secrets = egress.secrets if egress else None
         self._access = Access(settings, data)
         self._boundaries = Boundaries(self, "Boundaries", settings=settings)
         self.functions = {
             name: self._control_function(name)
-            for name in functions.present(sources.root, list(functions.CONTROL))
+            for name in functions.control(sources.root, with_key=self._secrets is not None)
         }
+        if self._secrets:
+            self._secrets.rotate_with(self.functions["rotate"])
         self._open_sessions()
         self.attempts = self._attempt_functions()
         self.fleet = self._worker_fleet()
@@ -77,11 +84,20 @@ class ControlStack(Stack):
             state_machine=self._access.state_machine_arn,
             grant_function=self._access.live_arn("grant"),
             session_role=self._access.role_arn(ROLE),
+            pass_secret=self._settings.name(PASS) if self._secrets else "",
             answer_function=self._access.live_arn("answer"),
             version=own_version(),
             role=role,
             run_slots=self._settings.run_slots,
         )
+
+    def _worker_variables(self, role: str) -> dict[str, str]:
+        """With where it finds its model, and how it gets out where it may."""
+        settings = self._settings
+        model = {"FANFOLD_MODEL_PROVIDER": settings.provider}
+        if settings.provider == "bedrock" and settings.routing != "none":
+            model["FANFOLD_MODEL_ROUTING"] = settings.routing
+        return {**self._deployment(role).environment(), **model, **proxy_variables(settings)}
 
     def _control_function(self, name: str) -> PythonFunction:
         size = functions.CONTROL[name]
@@ -113,7 +129,7 @@ class ControlStack(Stack):
             name=f"attempt-{role}",
             handler="attempt",
             bundle=self._sources.bundle(UNUSED),
-            environment=self._deployment(role).environment(),
+            environment=self._worker_variables(role),
             boundary=cast("iam.IManagedPolicy", self._boundaries.worker),
             statements=functions.work(self._access),
             timeout=Duration.seconds(functions.ATTEMPT.timeout_s),
@@ -151,7 +167,7 @@ class ControlStack(Stack):
             settings=self._settings,
             vpc=cast("ec2.IVpc", self._network.vpc),
             context=self._sources.image_context(),
-            environments={role: self._deployment(role).environment() for role in roles},
+            environments={role: self._worker_variables(role) for role in roles},
             boundary=cast("iam.IManagedPolicy", self._boundaries.worker),
             statements=[*functions.work(self._access), self._access.report_back()],
         )

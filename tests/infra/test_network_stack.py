@@ -27,7 +27,7 @@ WAYS_OUT = {
 EVERYWHERE = {"0.0.0.0/0", "::/0"}
 ENDPOINTS = {
     "lite": {"bedrock-runtime", "lambda"},
-    "full": {"bedrock-runtime", "lambda", "ecr.api", "ecr.dkr", "logs", "states"},
+    "full": {"bedrock-runtime", "lambda", "ecr.api", "ecr.dkr", "logs", "states", "xray"},
 }
 
 

@@ -247,6 +247,32 @@ def test_a_worker_itself_calls_its_model_and_grant_and_nothing_else(account: Ass
             assert not role.may("lambda:InvokeFunction", f"{arn}:live"), name
 
 
+MODEL = "anthropic.claude-sonnet-5-5"
+PROFILE = f"arn:aws:bedrock:{HERE}:inference-profile/us.{MODEL}"
+BY_PROFILE = {"bedrock:InferenceProfileArn": PROFILE}
+
+
+@pytest.mark.parametrize(
+    ("resource", "context", "yes"),
+    [
+        (PROFILE, {}, True),
+        (f"arn:aws:bedrock:us-west-2::foundation-model/{MODEL}", BY_PROFILE, True),
+        (f"arn:aws:bedrock:us-west-2::foundation-model/{MODEL}", {}, False),
+        (f"arn:aws:bedrock:eu-west-1::foundation-model/{MODEL}", BY_PROFILE, False),
+        ("arn:aws:bedrock:us-west-2::foundation-model/anthropic.other", BY_PROFILE, False),
+        (PROFILE.replace("us.", "global."), {}, False),
+    ],
+)
+def test_a_worker_calls_its_model_by_its_profile_where_that_routes(
+    account: Assembly, resource: str, context: Mapping[str, str], yes: bool
+) -> None:
+    endpoint = account.endpoint("bedrock-runtime")
+    for role in workers(account).values():
+        assert role.may("bedrock:InvokeModel", resource, context, endpoint=endpoint) is yes
+    others = account.roles.keys() - workers(account).keys()
+    assert not any(account.roles[name].may("bedrock:InvokeModel", PROFILE) for name in others)
+
+
 def test_a_worker_itself_reaches_no_store(account: Assembly) -> None:
     stores = (EVENTS, COORDINATION, f"{BUCKET}/{PREFIX}/x", BUCKET)
     for name, role in workers(account).items():

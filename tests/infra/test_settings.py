@@ -50,11 +50,13 @@ def test_the_context_names_the_deployment() -> None:
         ("concurrency", "x"),
         ("alert_email", "nobody"),
         ("log_days", "8"),
-        ("model", "claude"),
+        ("models", '["claude"]'),
+        ("routing", "mars"),
+        ("egress", '["*"]'),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_with_its_place(key: str, value: str) -> None:
-    with pytest.raises(msgspec.ValidationError, match=rf"at `\$\.{key}`"):
+    with pytest.raises(msgspec.ValidationError, match=rf"at `\$\.{key}(\[0\])?`"):
         settings(**{key: value})
 
 

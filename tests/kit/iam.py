@@ -25,7 +25,8 @@ FIELDS = {
 KEYS = re.compile(
     r"aws:(PrincipalAccount|PrincipalArn|SecureTransport|SourceAccount|SourceArn|TagKeys)"
     r"|aws:(Principal|Request)Tag/[\w-]+"
-    r"|dynamodb:LeadingKeys|ecs:(cluster|CreateAction)|iam:PassedToService|kms:ViaService"
+    r"|bedrock:InferenceProfileArn|dynamodb:LeadingKeys|ecs:(cluster|CreateAction)"
+    r"|iam:PassedToService|kms:ViaService"
     r"|s3:(prefix|TlsVersion)|secretsmanager:(SecretId|resource/\w+)"
 )
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")

@@ -67,12 +67,14 @@ class GrantedLease:
         self._owner: str | None = None
         self._ttl_s = 0.0
         self._given: SessionCredentials | None = None
+        self.model_pass = ""
 
     def acquire(self, name: str, holder: str, ttl_s: float) -> int:
         """Raises `LeaseHeld`, `AttemptOver` or `ClaimRefused`; again gives the same epoch."""
         self._check(name)
         granted = self._grants(ClaimAttempt(owner=holder, ttl_s=ttl_s, **self._asked))
         self._owner, self._ttl_s, self._given = holder, ttl_s, granted.credentials
+        self.model_pass = self._given.model_pass if self._given else ""
         return granted.epoch
 
     def renew(self, name: str, holder: str, ttl_s: float) -> None:

@@ -6,21 +6,34 @@ from typing import TYPE_CHECKING
 
 from fanfold.adapters.aws.failures import translated
 from fanfold.run.grant import SessionCredentials
+from fanfold.run.model_pass import Pass, sealed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_sts import STSClient
+
+    from fanfold.ports import Clock
 
 SESSION_S = 1800
 """As long as a lease: who has lost one keeps its rights for no longer than that."""
+
+PASS_S = 12 * 3600
+"""Longer than an attempt may take; what it spends is bounded by its slice all the same."""
 
 _LONGEST_NAME = 64
 
 
 class AttemptSessions:
-    """`ports.Sessions`; only `grant` may assume the role, so nobody else chooses the tags."""
+    """`ports.Sessions`; only `grant` may assume the role, so nobody else chooses the tags.
 
-    def __init__(self, client: STSClient, role: str) -> None:
-        self._client, self._role = client, role
+    With `secret`, which seals them, passes to the model API come along.
+    """
+
+    def __init__(
+        self, client: STSClient, role: str, clock: Clock, secret: Callable[[], str] | None = None
+    ) -> None:
+        self._client, self._role, self._clock, self._secret = client, role, clock, secret
 
     def open(self, run_id: str, attempt: str, base: str) -> SessionCredentials:
         """Raises `CloudError`."""
@@ -37,4 +50,11 @@ class AttemptSessions:
             given["SecretAccessKey"],
             given["SessionToken"],
             given["Expiration"],
+            self._pass(run_id, attempt),
         )
+
+    def _pass(self, run_id: str, attempt: str) -> str:
+        if self._secret is None:
+            return ""
+        until = int(self._clock.now().timestamp()) + PASS_S
+        return sealed(Pass(run_id, attempt, until), self._secret())

@@ -12,7 +12,7 @@ import pytest
 from fanfold.adapters.aws.claim_keys import VALID, DynamoClaimKeys
 from fanfold.adapters.aws.clients import Clients
 from fanfold.adapters.aws.granted import TRIES, FunctionGrants, GrantedLease
-from fanfold.adapters.aws.sessions import SESSION_S, AttemptSessions
+from fanfold.adapters.aws.sessions import PASS_S, SESSION_S, AttemptSessions
 from fanfold.adapters.aws.table import Table
 from fanfold.errors import (
     AttemptOver,
@@ -23,12 +23,14 @@ from fanfold.errors import (
     LeaseLost,
 )
 from fanfold.run.grant import ClaimAttempt, Granted, Request, SessionCredentials
+from fanfold.run.model_pass import opened
 from tests.fakes.memory import ManualClock
 from tests.kit.account import COORDINATION, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+BASE = "c0ffee"
 ROLE = "arn:aws:iam::123456789012:role/attempt-session"
 ASKED = ClaimAttempt("r1", "a.1", "w1:a.1", "key", "secret", 60.0)
 
@@ -100,14 +102,26 @@ def test_a_session_is_tagged_with_what_it_may_reach(clients: Clients) -> None:
     events: Any = clients.identity.meta.events
     events.register("provide-client-params.sts.AssumeRole", look)
     try:
-        opened = AttemptSessions(clients.identity, ROLE).open("r1", "1.2.1", "c0ffee")
+        session = AttemptSessions(clients.identity, ROLE, ManualClock()).open("r1", "1.2.1", BASE)
     finally:
         events.unregister("provide-client-params.sts.AssumeRole", look)
     (asked,) = seen
     tags = {tag["Key"]: tag["Value"] for tag in asked["Tags"]}
-    assert tags == {"run": "r1", "attempt": "1.2.1", "base": "c0ffee"}
+    assert tags == {"run": "r1", "attempt": "1.2.1", "base": BASE}
     assert asked["RoleArn"] == ROLE
-    assert opened.expires - before <= timedelta(seconds=SESSION_S + 5) <= timedelta(hours=1)
+    assert session.model_pass == ""
+    assert session.expires - before <= timedelta(seconds=SESSION_S + 5) <= timedelta(hours=1)
+
+
+def test_a_session_comes_with_a_pass_where_passes_are_sealed(
+    clients: Clients, clock: ManualClock
+) -> None:
+    sessions = AttemptSessions(clients.identity, ROLE, clock, lambda: "seal")
+    given = sessions.open("r1", "1.2.1", BASE)
+    now = clock.now().timestamp()
+    assert opened(given.model_pass, "seal", now) == ("r1", "1.2.1", int(now) + PASS_S)
+    assert opened(given.model_pass, "another", now) is None
+    assert given.model_pass not in repr(given)
 
 
 class Function:
