@@ -176,7 +176,7 @@ def _specs(
     experience = learned(project.settings, args)
     for each in chosen:
         expected = estimate_of(project.settings, each.graph, args, experience)
-        most = expected.attempts * requests[each.id].limits.slice
+        most = expected.attempts * project.settings.slice
         yield TrackSpec(
             id=each.id,
             plan=each.plan.path,
