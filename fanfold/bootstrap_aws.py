@@ -312,5 +312,8 @@ class _LatePrices:
     def worst_case(self, model: str, input_tokens: int, max_tokens: int) -> int:
         return self._prices.worst_case(model, input_tokens, max_tokens)
 
+    def room(self, model: str) -> int:
+        return self._prices.room(model)
+
     def affordable_tokens(self, model: str, input_tokens: int, budget: int) -> int:
         return self._prices.affordable_tokens(model, input_tokens, budget)

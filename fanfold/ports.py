@@ -243,6 +243,7 @@ class Prices(Protocol):
 
     def cost(self, model: str, usage: Usage) -> int: ...  # UnpricedModel
     def worst_case(self, model: str, input_tokens: int, max_tokens: int) -> int: ...
+    def room(self, model: str) -> int: ...  # tokens of input, up to a price step or the window
     def affordable_tokens(self, model: str, input_tokens: int, budget: int) -> int:
         """The largest `max_tokens` whose worst case fits `budget`; 0 when none does."""
         ...

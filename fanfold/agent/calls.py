@@ -72,21 +72,30 @@ class Caller:
     def close(self) -> None:
         self._watched.close()
 
-    def query(self) -> Answer:
+    @property
+    def tokens(self) -> int:
+        """Of the request that would be sent now, on the safe side."""
+        return self._estimate.tokens(self._history.characters).all
+
+    def restarted(self) -> None:
+        """The conversation is another one: what the API counted of the last does not hold."""
+        self._estimate.restart()
+
+    def query(self, wish: int = MAX_OUTPUT) -> Answer:
         """A reply after at most five tries. Raises the `Stop` that fits when there is none."""
         last = ""
         for retry in range(TRIES):
             self._guard()
-            outcome = self._try(retry)
+            outcome = self._try(retry, wish)
             if isinstance(outcome, Answer):
                 return outcome
             last = str(outcome)
             self._wait(_retryable(outcome), retry)
         raise NoModel(f"no reply after {TRIES} tries: {last}")
 
-    def _try(self, retry: int) -> Answer | ModelError:
+    def _try(self, retry: int, wish: int) -> Answer | ModelError:
         with self._warmth.turn(self._shared, self._guard, lasting=self._history.lasts) as warmed:
-            reservation = self._announce()
+            reservation = self._announce(wish)
             try:
                 reply = self._send(reservation)
             except ModelError as error:
@@ -113,9 +122,9 @@ class Caller:
         self._history.add_reply(reply.content)
         self._estimate.observe(reply.usage, self._history.characters)
 
-    def _announce(self) -> Reservation:
+    def _announce(self, wish: int) -> Reservation:
         tokens = self._estimate.tokens(self._history.characters)
-        reservation = self._purse.reserve(tokens, MAX_OUTPUT)
+        reservation = self._purse.reserve(tokens, wish)
         self._calls += 1
         started = ModelCallStarted(
             call=self._calls,

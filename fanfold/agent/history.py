@@ -33,7 +33,8 @@ class History:
         marked = [i for i, block in enumerate(system) if "cache_control" in block]
         self.shared = msgspec.json.encode([tools, system[: max(marked, default=-1) + 1]])
         self.lasts = any(block.get("cache_control") == ONE_HOUR for block in system)
-        self.characters = _size([system, tools]) + _size(self.messages)
+        self._head = _size([system, tools])
+        self.characters = self._head + _size(self.messages)
 
     def add_reply(self, content: list[Block]) -> None:
         """Blocks of unknown types are dropped: the API would not take them back."""
@@ -42,6 +43,19 @@ class History:
 
     def add_user(self, blocks: list[Block]) -> None:
         self._add({"role": "user", "content": blocks})
+
+    def add_to_last(self, block: Block) -> None:
+        """One more block in the user's turn that was not sent yet."""
+        last = self.messages.pop()
+        self.characters -= _size(last)
+        self._add({**last, "content": [*last["content"], block]})
+
+    def restart(self, notes: str) -> None:
+        """The conversation anew: the task, and what the agent noted for itself."""
+        task = self.messages[0]["content"][:1]
+        self.messages = []
+        self.characters = self._head
+        self._add({"role": "user", "content": [*task, {"type": "text", "text": notes}]})
 
     def request(self, model: str, max_tokens: int, effort: str | None) -> ModelRequest:
         """With breakpoints on the last block and on that of the user turn before it."""

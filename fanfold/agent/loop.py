@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from fanfold.agent.broker import Broker
 from fanfold.agent.calls import MAX_OUTPUT, Caller
+from fanfold.agent.compaction import SUMMARY_TOKENS, Compactor
 from fanfold.agent.exits import (
     BudgetSpent,
     ContextFull,
@@ -69,6 +70,7 @@ class Loop:
         self._history = History(prompt.system, tools, prompt.task)
         self._broker = Broker(self.bench, policy, TOOLS, desk.clock, self._guard)
         self._caller = Caller(context, desk, purse, timing, self._history, self._guard)
+        self._compactor = Compactor(self._history, self._caller, desk.events, purse.room)
         self._circles = CircleDetector(context.circles)
         self._transcript = Transcript(desk.transcript, desk.secrets)
         self._transcript.line("prompt", system=prompt.system, tools=tools, task=prompt.task)
@@ -83,15 +85,26 @@ class Loop:
             self._caller.close()
 
     def step(self) -> None:
+        self.make_room()
         answer = self.query()
         self.charge(answer)
         results = self.execute(answer)
         self.observe(answer, results)
 
-    def query(self) -> Answer:
+    def make_room(self) -> None:
+        """Near the window or a price step, one call is spent on a summary to go on from."""
+        if not self._compactor.begin():
+            return
+        answer = self.query(SUMMARY_TOKENS)
+        self.charge(answer)
+        notes = self._compactor.finish(answer.reply)
+        self._transcript.line("compacted", step=self.steps, content=notes)
+        self._circles.forget()
+
+    def query(self, wish: int = MAX_OUTPUT) -> Answer:
         if self.steps >= self.context.limits.steps:
             raise LimitReached(f"{self.steps} steps without a submit")
-        return self._caller.query()
+        return self._caller.query(wish)
 
     def charge(self, answer: Answer) -> None:
         self._caller.charge(answer)

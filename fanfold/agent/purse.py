@@ -53,6 +53,11 @@ class Purse:
     def left(self) -> int:
         return self.slice - self.cost
 
+    @property
+    def room(self) -> int:
+        """Tokens that a request may have before it gets dearer, or does not fit the model."""
+        return self._prices.room(self.model)
+
     def reserve(self, tokens: Tokens, wish: int) -> Reservation:
         """Up to `wish` output tokens, fewer where the slice holds no more; raises `BudgetSpent`."""
         outputs = range(wish + 1)
@@ -118,6 +123,10 @@ class TokenEstimate:
         every = int(plain * self._margin) + 1
         lasting = min(int(self._lasting_chars // 3 * self._margin) + 1, every)
         return Tokens(lasting, every - lasting)
+
+    def restart(self) -> None:
+        """Nothing is known of the next request but its size; the margin stays."""
+        self._known = self._known_chars = 0
 
     def observe(self, usage: Usage, characters: int) -> None:
         """The API's count of the last request; `characters` now include its reply."""

@@ -12,6 +12,7 @@ from fanfold.run.events import (
     AttemptClaimed,
     AttemptEnded,
     CommandContained,
+    ContextCompacted,
     LoopNudged,
     ModelCalled,
     ModelCallStarted,
@@ -97,6 +98,9 @@ class _Work:
             case LoopNudged(signal=signal):
                 self.nudges += 1
                 self.detector.nudge(signal)
+            case ContextCompacted():
+                self.compactions += 1
+                self.detector.forget()
             case _:
                 pass
 

@@ -90,6 +90,10 @@ class CircleDetector:
             nudged=tuple(sorted(self._nudged)),
         )
 
+    def forget(self) -> None:
+        """The conversation starts over: whoever goes on must look again."""
+        self._seen.clear()
+
     def nudged(self, signal: str) -> bool:
         """Whether the model has heard of it."""
         return signal in self._nudged

@@ -386,6 +386,13 @@ class LoopStopped(EventData, frozen=True):
     count: int
 
 
+class ContextCompacted(EventData, frozen=True):
+    """A summary replaced the conversation; sizes are estimated tokens of a request."""
+
+    before: int
+    after: int
+
+
 class PatchProduced(EventData, frozen=True):
     key: str
     sha256: str

@@ -47,10 +47,16 @@ class PriceList(msgspec.Struct, frozen=True):
     """A model's rates; amounts are micro-dollars, rounded up.
 
     `steps` ascend by `above`, the first one from 0: a request with more than `above` tokens of
-    context pays that step's rate for all of its tokens.
+    context pays that step's rate for all of its tokens. No request is longer than `window`.
     """
 
     steps: tuple[tuple[int, Rate], ...]
+    window: int = UNLIMITED
+
+    @property
+    def room(self) -> int:
+        """Input tokens that a request may have at the lowest step, and within the window."""
+        return min([above for above, _ in self.steps[1:]] + [self.window])
 
     def rate(self, context_tokens: int) -> Rate:
         found = self.steps[0][1]

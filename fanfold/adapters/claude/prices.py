@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, cast
 
 from fanfold.errors import InvalidSettings, UnpricedModel
-from fanfold.run.rates import PriceList, Rate, per_million
+from fanfold.run.rates import UNLIMITED, PriceList, Rate, per_million
 
 if TYPE_CHECKING:
     from fanfold.run.attempt import Usage
@@ -53,6 +53,10 @@ class ModelPrices:
         """What no call within these tokens exceeds, whatever the cache does: `UnpricedModel`."""
         return self._list(model).worst_case(input_tokens, max_tokens)
 
+    def room(self, model: str) -> int:
+        """Tokens of input up to the next price step or the model's window. `UnpricedModel`."""
+        return self._list(model).room
+
     def affordable_tokens(self, model: str, input_tokens: int, budget: int) -> int:
         """The largest `max_tokens` whose worst case fits `budget`, or 0. Raises `UnpricedModel`."""
         return self._list(model).affordable_tokens(input_tokens, budget)
@@ -73,7 +77,7 @@ def _look_up(model: str) -> PriceList:
             found = genai_prices.calc_price(genai_prices.Usage(), name, provider_id=provider)
         except LookupError:
             continue
-        return _price_list(found.model_price)
+        return _price_list(found.model_price, found.model.context_window)
     raise UnpricedModel(
         f"no price is known for model {model!r}: add [model.prices.{model!r}] to fanfold.toml"
         " with input and output in dollars a million tokens"
@@ -89,14 +93,15 @@ def _candidates(model: str) -> Iterator[tuple[str, str]]:
         yield provider, plain
 
 
-def _price_list(price: Any) -> PriceList:
+def _price_list(price: Any, window: int | None) -> PriceList:
     """A list with a step wherever any class has one."""
     named = {field: _first(price, keys) for field, keys in _KEYS.items()}
     starts = {0} | {tier.start for value in named.values() for tier in getattr(value, "tiers", ())}
     return PriceList(
         tuple(
             (start, _rate({f: _at(v, start) for f, v in named.items()})) for start in sorted(starts)
-        )
+        ),
+        window or UNLIMITED,
     )
 
 

@@ -106,6 +106,9 @@ class ScriptedPrices:
     def worst_case(self, model: str, input_tokens: int, max_tokens: int) -> int:  # noqa: ARG002
         return self._PRICES.worst_case(input_tokens, max_tokens)
 
+    def room(self, model: str) -> int:  # noqa: ARG002
+        return self._PRICES.room
+
     def affordable_tokens(self, model: str, input_tokens: int, budget: int) -> int:  # noqa: ARG002
         return self._PRICES.affordable_tokens(input_tokens, budget)
 
