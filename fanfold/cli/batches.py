@@ -54,11 +54,15 @@ def run_batch(project: Project, args: argparse.Namespace) -> int:
         raise UserError("--only and --phase choose within one plan; name a single one")
     if args.engine != "local":
         raise UserError("a batch runs on this machine; leave out --engine")
-    chosen = _chosen(project, args)
+    chosen = choose(project, args)
     if not chosen:
         return _nothing_to_do(as_json=args.json)
     if args.dry_run:
         return _rehearse(project, chosen, args)
+    return _start(project, chosen, args)
+
+
+def _start(project: Project, chosen: Sequence[Chosen], args: argparse.Namespace) -> int:
     cap = args.budget or project.settings.cap
     cap = cap or ask_for_cap(project, [each.graph for each in chosen], args)
     project.prepare()
@@ -66,10 +70,9 @@ def run_batch(project: Project, args: argparse.Namespace) -> int:
     with ExitStack() as claims:
         for each in chosen:
             claims.enter_context(engine.claimed(each.plan.path))
-        batch = _batch(project, chosen, args, cap)
+        batch = batch_of(project, chosen, args, cap)
         _tell_funding(batch.asked)
-        plans = {each.id: each.plan.data for each in chosen}
-        name = batch.asked.batch_id
+        plans, name = {each.id: each.plan.data for each in chosen}, batch.asked.batch_id
         project.repository.keep(f"batches/{name}/base", batch.asked.base)
         submit_batch(project.events, project.artifacts, batch, plans)
         if args.detach:
@@ -78,7 +81,7 @@ def run_batch(project: Project, args: argparse.Namespace) -> int:
     return report_batch(project, state, as_json=args.json)
 
 
-def _chosen(project: Project, args: argparse.Namespace) -> list[Chosen]:
+def choose(project: Project, args: argparse.Namespace) -> list[Chosen]:
     """The plans with something to do, in order; needs of tracks that are done are met."""
     found = known_tracks(project)
     by_plan = {track.plan: track for track in found}
@@ -140,7 +143,13 @@ def _checked(chosen: list[Chosen]) -> list[Chosen]:
     return chosen
 
 
-def _batch(project: Project, chosen: Sequence[Chosen], args: argparse.Namespace, cap: int) -> Batch:
+def batch_of(
+    project: Project, chosen: Sequence[Chosen], args: argparse.Namespace, cap: int
+) -> Batch:
+    """The batch that is asked for, under a cap in micro-dollars; nothing is written.
+
+    Raises `UserError` as `build_request` does.
+    """
     base = base_of(project, [each.plan for each in chosen], args)
     requests = {each.id: build_request(project, each.plan, args, cap, base) for each in chosen}
     plans = "".join(each.plan.sha256 for each in chosen)
@@ -213,7 +222,9 @@ def _tell_funding(asked: BatchRequested) -> None:
 def _rehearse(project: Project, chosen: Sequence[Chosen], args: argparse.Namespace) -> int:
     """`--dry-run`: everything is looked at, nothing is written."""
     cap = args.budget or project.settings.cap
-    batch = _batch(project, chosen, args, cap or sum(_high(project, each, args) for each in chosen))
+    batch = batch_of(
+        project, chosen, args, cap or sum(_high(project, each, args) for each in chosen)
+    )
     if args.json:
         plans = [plan_json(each.plan, each.graph) for each in chosen]
         say_json({"schema": "fanfold.plans/1", "plans": plans})
