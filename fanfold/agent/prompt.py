@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fanfold.agent.history import FIVE_MINUTES, ONE_HOUR
-from fanfold.agent.repository_map import repository_map
+from fanfold.agent.repository_map import RepositoryMap, unreadable
 from fanfold.agent.roles import role_body
 from fanfold.agent.sections import Section, fit
 from fanfold.agent.tools.spill import PREFIX
@@ -22,7 +22,7 @@ from fanfold.patch.globs import any_matches
 from fanfold.run.attempt import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from fanfold.agent.roles import Role
     from fanfold.run.attempt import Candidate, ConflictFile, Context, Predecessor
@@ -67,18 +67,21 @@ class Prompt(msgspec.Struct, frozen=True):
     spills: dict[str, str] = {}
 
 
-def render(context: Context, role: Role, paths: Sequence[str]) -> Prompt:
-    """The prompt of one attempt; `paths` are the repository's files."""
+def render(
+    context: Context, role: Role, paths: Sequence[str], read: Callable[[str], bytes] = unreadable
+) -> Prompt:
+    """The prompt of one attempt; `paths` are the repository's files, which `read` gives."""
     rules = f"{harness_rules()}\nYour role: {role.name}\n{role.prompt}{_bounds(role)}"
     visible = [path for path in paths if _visible(context, role, path)]
+    whole = RepositoryMap(visible, read, "" if context.continues_tree else context.base_tree)
     shared, shared_cuts = fit(
-        _shared_sections(context, visible), SHARED.get(context.purpose, SHARED_OTHERWISE)
+        _shared_sections(context, whole), SHARED.get(context.purpose, SHARED_OTHERWISE)
     )
     outline, outline_cuts = fit([Section("the plan", "\n".join(context.outline), 0)], OUTLINE)
     budget = CHARACTERS - len(rules) - sum(map(len, [*shared, *outline]))
     spills = _spills(context)
     frame = _frame(context, spills)
-    own, cuts = fit(_own_sections(context), budget - len(frame))
+    own, cuts = fit(_own_sections(context, whole), budget - len(frame))
     return Prompt(
         system=_system(rules, shared, outline, lasting=context.lasting),
         task="\n\n".join([frame, *own]),
@@ -124,12 +127,12 @@ def _text(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
-def _shared_sections(context: Context, paths: Sequence[str]) -> list[Section]:
+def _shared_sections(context: Context, whole: RepositoryMap) -> list[Section]:
     return [
         *_own_role(context.role_file),
         *(_instructions(path, text) for path, text in context.instructions),
         Section("specification", context.spec, rank=2, most=6_000),
-        Section("files of the repository", repository_map(paths), rank=3),
+        Section("files of the repository", whole.shared, rank=3),
     ]
 
 
@@ -148,9 +151,12 @@ def _instructions(path: str, text: str) -> Section:
     return Section(path, text, rank, most, tag="project_instructions")
 
 
-def _own_sections(context: Context) -> list[Section]:
+def _own_sections(context: Context, whole: RepositoryMap) -> list[Section]:
     """What is known beside the task, then the task itself, which is kept before all else."""
+    texts = "\n".join(f"{task.title}\n{task.text}" for task in context.tasks)
+    near = whole.for_task(texts) if context.purpose in SHARED else ""
     return [
+        Section("definitions near the task", near, rank=5),
         *(
             Section(f"merged before: {p.unit}", _predecessor(p), rank=4, most=1_500)
             for p in context.predecessors

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from fanfold.agent.prompt import CHARACTERS, harness_rules, render
-from fanfold.agent.repository_map import repository_map
 from fanfold.agent.roles import load_role
 from fanfold.agent.sections import Section, fit
 from fanfold.run.attempt import Candidate, ConflictFile, FailedCheck, Predecessor, Purpose, TaskText
@@ -141,10 +140,3 @@ def test_sections_are_kept_by_rank_in_their_order() -> None:
     kept, cuts = fit(sections, 1_000)
     assert [s[:18] for s in kept] == ['<data name="first"']
     assert cuts == ["late: left out (900 characters)"]
-
-
-def test_the_map_goes_as_deep_as_fits() -> None:
-    paths = sorted(f"{top}/{i}.py" for top in "ab" for i in range(500))
-    assert repository_map(paths) == "a/ (500 files)\nb/ (500 files)"
-    assert repository_map(["x.py", "y/z.py"]) == "x.py\ny/z.py"
-    assert repository_map([f"{i:05}" for i in range(9_000)]) == "9000 files"
