@@ -61,6 +61,7 @@ class Loop:
         self.last_words = ""
         self.bench = _bench(context, role, desk)
         policy = Policy(role, context, shell=desk.workspace.has_shell)
+        desk.events.append(policy.granted())
         prompt = render(context, role, desk.workspace.files(), desk.workspace.read)
         for name, text in prompt.spills.items():
             self.bench.spill.put(name, text)

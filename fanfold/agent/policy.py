@@ -11,6 +11,7 @@ from fanfold.agent.tools.base import Operation
 from fanfold.agent.tools.spill import PREFIX
 from fanfold.patch.globs import any_matches
 from fanfold.run.attempt import Purpose
+from fanfold.run.events import AccessGranted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,20 @@ class Policy:
     def tools(self, known: dict[str, Tool[Any]]) -> list[Tool[Any]]:
         """Those of `known` that the attempt may use at all, in their order."""
         return [t for t in known.values() if self._may(t)]
+
+    def granted(self) -> AccessGranted:
+        """All that the attempt may do, for the log."""
+        context, role = self._context, self._role
+        may_run = Operation.RUN in self._operations
+        return AccessGranted(
+            role=role.name,
+            tools=tuple(self._names()),
+            operations=tuple(sorted(operation.value for operation in self._operations)),
+            source=context.role_file[0] if context.role_file else "",
+            reads=role.readable,
+            writes=context.writes if role.writes is None else role.writes,
+            hosts=context.hosts if may_run else (),
+        )
 
     def decide(self, tool: Tool[Any], paths: tuple[str, ...]) -> Decision:
         if not self._may(tool):

@@ -9,6 +9,7 @@ import msgspec
 from fanfold.cli.known_batches import find_batch
 from fanfold.cli.output import say_line
 from fanfold.cli.runs import add_run_argument, find_run, project_of
+from fanfold.run.categories import Category, category_of
 from fanfold.run.events import attempt_stream, run_stream
 from fanfold.run.view import outcome_of
 
@@ -22,6 +23,7 @@ EXAMPLES = """\
 examples:
   fanfold events | jq .event_type
   fanfold events --follow --attempts
+  fanfold events --category network    what agents' commands were kept from
 """
 
 
@@ -29,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_argument(parser)
     parser.add_argument("--follow", "-f", action="store_true", help="wait for more until it ends")
     parser.add_argument("--attempts", action="store_true", help="also the events of its attempts")
+    parser.add_argument(
+        "--category",
+        choices=[category.value for category in Category],
+        help="only what is about this; with the events of its attempts",
+    )
     parser.add_argument("--json", action="store_true", help="JSON lines, as always")
 
 
@@ -44,10 +51,11 @@ def run(args: argparse.Namespace) -> int:
     seen: dict[str, int] = {}
     while True:
         ended = outcome_of(run.journal().state) is not None
-        for stream in _streams(run, attempts=args.attempts):
+        for stream in _streams(run, attempts=args.attempts or bool(args.category)):
             for envelope in events.read(stream, seen.get(stream, 0)):
                 seen[stream] = envelope.version
-                say_line(msgspec.to_builtins(envelope))
+                if args.category in (None, category_of(envelope)):
+                    say_line(msgspec.to_builtins(envelope))
         if ended or not args.follow:
             return 0
         project.clock.sleep(POLL_S)

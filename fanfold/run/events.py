@@ -369,6 +369,22 @@ class ToolCalled(EventData, frozen=True):
     waiting: bool = False
 
 
+class AccessGranted(EventData, frozen=True):
+    """What the attempt may do from here on; all else is denied, keys and the project's git too.
+
+    `source` is the project's file that narrows the role, if any; `reads` and `writes` are globs,
+    None not bounded.
+    """
+
+    role: str
+    tools: tuple[str, ...]
+    operations: tuple[str, ...]
+    source: str = ""
+    reads: tuple[str, ...] | None = None
+    writes: tuple[str, ...] | None = None
+    hosts: tuple[str, ...] = ()
+
+
 class CommandContained(EventData, frozen=True):
     """What the sandbox kept a command of an attempt from, or ended it for."""
 

@@ -64,7 +64,7 @@ def test_writes_events_in_order(attempt: Attempt) -> None:
     attempt.run(WRITE, DONE)
     names = [event.event_type() for event in attempt.events()]
     call = ["model_call_started", "model_called", "tool_called"]
-    assert names == ["attempt_claimed", *call, *call]
+    assert names == ["attempt_claimed", "access_granted", *call, *call]
 
 
 @pytest.mark.parametrize(("status", "exit_"), [("blocked", Exit.BLOCKED), ("failed", Exit.GAVE_UP)])
