@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fanfold.run import steps
 from fanfold.run.decide import decide
-from fanfold.steps.admit import admit
-from fanfold.steps.ask import ask
-from fanfold.steps.finish import finish
 from fanfold.steps.journal import Superseded
-from fanfold.steps.merge import merge
-from fanfold.steps.verify import verify
-from fanfold.steps.write_back import write_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fanfold.run.state import RunState
     from fanfold.steps.journal import Journal
     from fanfold.steps.wiring import Wiring
 
-PERFORMERS: dict[type[Any], Callable[[Journal, Any, Wiring], None]] = {
-    steps.Admit: lambda journal, _, wiring: admit(journal, wiring),
-    steps.Merge: merge,
-    steps.Verify: verify,
-    steps.Ask: lambda journal, step, _: ask(journal, step),
-    steps.WriteBack: write_back,
-    steps.Finish: finish,
-}
-
 
 def perform(journal: Journal, step: steps.Step, wiring: Wiring) -> None:
-    """Carry out `step`; what it did is in the log when this returns."""
-    PERFORMERS[type(step)](journal, step, wiring)
+    """Carry out `step`; what it did is in the log when this returns.
+
+    Loads just what the step needs: a function that performs one of them starts the sooner.
+    Raises `ValueError` for a step that is not performed.
+    """
+    match step:
+        case steps.Admit():
+            from fanfold.steps.admit import admit
+
+            admit(journal, wiring)
+        case steps.Merge():
+            from fanfold.steps.merge import merge
+
+            merge(journal, step, wiring)
+        case steps.Verify():
+            from fanfold.steps.verify import verify
+
+            verify(journal, step, wiring)
+        case steps.Ask():
+            from fanfold.steps.ask import ask
+
+            ask(journal, step)
+        case steps.WriteBack():
+            from fanfold.steps.write_back import write_back
+
+            write_back(journal, step, wiring)
+        case steps.Finish():
+            from fanfold.steps.finish import finish
+
+            finish(journal, step, wiring)
+        case _:
+            raise ValueError(f"{type(step).__name__} is not performed")
 
 
 def current(journal: Journal, generation: int) -> RunState:

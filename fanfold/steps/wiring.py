@@ -6,13 +6,12 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fanfold.agent.attempt import run_attempt
 from fanfold.agent.warmth import Warmth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fanfold.agent.desk import Agent
+    from fanfold.agent.desk import Agent, Desk
     from fanfold.ports import (
         ArtifactStore,
         Checks,
@@ -28,7 +27,15 @@ if TYPE_CHECKING:
         Slots,
         Workspaces,
     )
+    from fanfold.run.attempt import Context, Report
     from fanfold.steps.journal import Journal
+
+
+def _own_loop(context: Context, desk: Desk) -> Report:
+    """Loaded with the first attempt, as most processes have none."""
+    from fanfold.agent.attempt import run_attempt
+
+    return run_attempt(context, desk)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Wiring:
     has_shell: bool
     stop: threading.Event = field(default_factory=threading.Event)
     warmth: Warmth = field(default_factory=Warmth)
-    agent: Agent = run_attempt
+    agent: Agent = _own_loop
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ HEAVY = {"anthropic", "genai_prices", "httpx2", "rich", "pydantic"}
 HANDLERS = sorted(
     f.stem for f in (ROOT / "functions").glob("*.py") if "def handler(" in f.read_text("utf-8")
 )
+OF_WORKERS = {"pygit2", "fanfold.agent.loop", "fanfold.plan.reader"}
 PROGRAM = """\
 import importlib, sys
 for name in sys.argv[1:]:
@@ -19,11 +20,20 @@ print(*sys.modules)
 """
 
 
+def loaded(*names: str) -> set[str]:
+    words = (sys.executable, "-c", PROGRAM, *names)
+    told = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return set(told.split())
+
+
 def test_no_function_loads_the_models_client() -> None:
-    words = (sys.executable, "-c", PROGRAM, *HANDLERS)
-    loaded = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert HEAVY.isdisjoint(loaded.split())
-    assert "boto3" in loaded.split()
+    assert HEAVY.isdisjoint(loaded(*HANDLERS))
+
+
+def test_control_functions_load_what_a_step_needs_with_the_step() -> None:
+    found = loaded(*(name for name in HANDLERS if name != "attempt"))
+    assert "boto3" in found
+    assert OF_WORKERS.isdisjoint(found)
 
 
 def test_handlers_are_short() -> None:
