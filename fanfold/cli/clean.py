@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fanfold.bootstrap import clean_environments
 from fanfold.cli.known_batches import KnownBatch, batch_names, find_batch
 from fanfold.cli.output import counted, say, say_json
-from fanfold.cli.runs import add_engine_argument, find_run, known_runs, project_of
+from fanfold.cli.runs import add_engine_argument, find_run, is_kept, known_runs, project_of
 from fanfold.errors import RunBusy
 from fanfold.run.state import Outcome
 from fanfold.run.view import outcome_of
@@ -97,6 +97,10 @@ def _is_over(project: Project, batch_id: str) -> bool:
 
 
 def _remove(project: Project, runs: list[Run]) -> tuple[list[str], int]:
+    """A result that nobody has fetched yet is brought here first."""
+    for run in runs:
+        if is_kept(run):
+            run.engine.fetch(run.run_id)
     removed = {run.run_id: run.engine.artifacts.delete(f"runs/{run.run_id}/") for run in runs}
     for name in removed:
         project.repository.release(f"runs/{name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.cli.drive import report
+from fanfold.cli.engines import LOCAL
 from fanfold.cli.known_batches import find_batch
 from fanfold.cli.money import budget
 from fanfold.cli.runs import add_run_argument, find_run, is_kept, project_of
@@ -39,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
     if state.options.batch:
         how = f"`fanfold resume {state.options.batch}` goes on with all of it"
         raise UserError(f"run {run.run_id} belongs to batch {state.options.batch}: {how}")
-    if state.outcome is Outcome.COMPLETED or state.rejected:
+    for_good = state.rejected and run.engine.name == LOCAL
+    if state.outcome is Outcome.COMPLETED or for_good:
         return report(state, as_json=args.json)
     if not is_kept(run):
         raise UnknownRun(f"run {state.run_id} was cleaned and cannot go on; start a new one")

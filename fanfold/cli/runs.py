@@ -74,8 +74,8 @@ def find_run(project: Project, args: argparse.Namespace) -> Run:
     found = _matching(runs, wanted)
     if not found and args.engine is None and project.settings.cloud.stack:
         runs = known_runs(project, AWS)
-        found = _matching(runs, wanted)
-    if not runs:
+        found = _matching(runs, wanted) or _just_asked_for(engine_of(project, AWS), wanted)
+    if not found and not runs:
         raise UnknownRun("no run here yet; `fanfold run` starts one")
     if not found:
         raise UnknownRun(f"no run {wanted!r} here; `fanfold status` lists them")
@@ -106,6 +106,11 @@ def _sent_from_here(project: Project) -> list[Run]:
             engines[record.place] = engine_of(project, AWS, record.place)
         runs.append(Run(engines[record.place], record.run_id))
     return runs
+
+
+def _just_asked_for(engine: Engine, wanted: str | None) -> list[Run]:
+    """A run that no list holds yet."""
+    return [Run(engine, wanted)] if wanted and engine.knows(wanted) else []
 
 
 def _matching(runs: list[Run], wanted: str | None) -> list[Run]:

@@ -8,14 +8,14 @@ from fanfold.adapters.aws.failures import translated
 from fanfold.errors import CloudError, InvalidSettings
 
 if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
+    from fanfold.adapters.aws.clients import Clients
 
 _NOT_SET_UP = frozenset(
     {"NoCredentialsError", "NoRegionError", "PartialCredentialsError", "ProfileNotFound"}
 )
 
 
-def read_outputs(client: CloudFormationClient, name: str) -> dict[str, str]:
+def read_outputs(clients: Clients, name: str) -> dict[str, str]:
     """The outputs of the stack `name`.
 
     Raises:
@@ -24,13 +24,13 @@ def read_outputs(client: CloudFormationClient, name: str) -> dict[str, str]:
     """
     try:
         with translated(f"look at stack {name!r}"):
-            found = client.describe_stacks(StackName=name)["Stacks"][0]
+            found = clients.stacks.describe_stacks(StackName=name)["Stacks"][0]
     except CloudError as error:
         if error.code in _NOT_SET_UP:
             raise InvalidSettings(str(error)) from None
         if error.code == "ValidationError":
             raise InvalidSettings(
-                f"no stack {name!r} in region {client.meta.region_name}: deploy one (see "
+                f"no stack {name!r} in region {clients.stacks.meta.region_name}: deploy one (see "
                 "docs/deploy.md), or set `stack` and `region` in [cloud] of fanfold.toml"
             ) from None
         raise

@@ -33,6 +33,8 @@ def fetch_result(repository: GitRepository, artifacts: ArtifactStore, state: Run
     for key in artifacts.list(f"{home}/{kept}"):
         repository.set_ref(key.removeprefix(f"{home}/"), artifacts.get(key).decode())
     _take_notes(repository, artifacts, f"{home}/{NOTES}")
+    if state.written.tip not in repository.objects:
+        raise InvalidRepository(f"the result of run {state.run_id} is gone: it was cleaned away")
     repository.set_ref(f"refs/heads/{state.written.branch}", state.written.tip)
 
 

@@ -38,6 +38,10 @@ class Engine(Protocol):
         """The runs that this engine knows, the oldest first."""
         ...
 
+    def knows(self, run_id: str) -> bool:
+        """Whether there is a run of exactly that name; a list may not hold it yet."""
+        ...
+
     def claimed(self, plan: str) -> AbstractContextManager[None]:
         """Keep everybody else on this machine from running `plan`. Raises `RunBusy`."""
         ...

@@ -66,7 +66,7 @@ class Account:
     def deployment(self) -> Deployment:
         """Raises `InvalidSettings` where there is none of this version, or `CloudError`."""
         stack = self.place.stack
-        outputs = read_outputs(self.clients.stacks, f"{stack}-control")
+        outputs = read_outputs(self.clients, f"{stack}-control")
         if "DeploymentVersion" not in outputs:
             raise InvalidSettings(f"stack {stack}-control tells of no deployment: deploy it again")
         found = deployment_of(outputs)
@@ -83,12 +83,14 @@ class Account:
 
     @cached_property
     def _artifacts(self) -> S3ArtifactStore:
-        return S3ArtifactStore(self.clients.s3, self.deployment.artifact_bucket)
+        bucket = self.deployment.artifact_bucket
+        return S3ArtifactStore(self.clients.s3, bucket)
 
     @cached_property
     def _events(self) -> DynamoEventStore:
+        artifacts = self._artifacts
         table = Table(self.clients.dynamodb, self.deployment.events_table)
-        return DynamoEventStore(table, self.place.project, self._project.clock, self._artifacts)
+        return DynamoEventStore(table, self.place.project, self._project.clock, artifacts)
 
     @cached_property
     def _executions(self) -> StateMachineExecutions:
@@ -112,6 +114,9 @@ class Account:
     def names(self) -> list[str]:
         return [row.run for row in self.rows()]
 
+    def knows(self, run_id: str) -> bool:
+        return was_handed_in(self.artifacts, run_id)
+
     def claimed(self, plan: str) -> AbstractContextManager[None]:  # noqa: ARG002
         """The supervisor sees to it that a plan is run once at a time."""
         return nullcontext()
@@ -121,14 +126,19 @@ class Account:
         if was_handed_in(self.artifacts, run_id):
             tell(f"this was asked for before: following run {run_id} (--rerun asks for another)")
             remember(self._project, run_id, self.place)
+            if (state := self._state(run_id)).rejected:
+                self._go_on(state, None)
             return False
-        self._project.repository.keep(f"runs/{run_id}/base", request.base)
-        if push_snapshot(self._project.repository, request.base, self.artifacts):
-            tell(f"pushed the files of {request.base[:7]} to {self.place.stack}")
+        self._push(run_id, request.base)
         hand_in(self.artifacts, request, plan)
         remember(self._project, run_id, self.place)
         tell(f"run {run_id} is submitted to {self.place.stack}")
         return True
+
+    def _push(self, run_id: str, base: str) -> None:
+        self._project.repository.keep(f"runs/{run_id}/base", base)
+        if push_snapshot(self._project.repository, base, self.artifacts):
+            tell(f"pushed the files of {base[:7]} to {self.place.stack}")
 
     def drive(self, run_id: str) -> RunState:
         follower = Follower(self, run_id, self._project.clock)
@@ -151,7 +161,7 @@ class Account:
         state = self._state(run_id)
         waits = outcome_of(state) is not None
         if (waits and cap is not None) or not self._is_driven(state):
-            self._spokesman.say(run_id, RunResumed(state.generation + 1, cap), self.user)
+            self._go_on(state, cap)
         elif cap is not None:
             raise RunBusy(f"run {run_id} is under way; its cap can be raised when it has stopped")
         return self.drive(run_id)
@@ -174,6 +184,12 @@ class Account:
 
     def fetch(self, run_id: str) -> None:
         fetch_result(self._project.repository, self.artifacts, self._state(run_id))
+
+    def _go_on(self, state: RunState, cap: int | None) -> None:
+        """A new generation; one that was refused for want of its base has it then."""
+        if state.rejected and state.base in self._project.repository.objects:
+            self._push(state.run_id, state.base)
+        self._spokesman.say(state.run_id, RunResumed(state.generation + 1, cap), self.user)
 
     def _state(self, run_id: str) -> RunState:
         return Journal(self.events, run_id).refresh()

@@ -46,6 +46,9 @@ class ThisMachine:
         names = (s.removeprefix(STREAM) for s in self.events.streams(STREAM))
         return [n for n in names if "/" not in n]
 
+    def knows(self, run_id: str) -> bool:
+        return run_id in self.names()
+
     def claimed(self, plan: str) -> AbstractContextManager[None]:
         from fanfold.cli.claims import claimed
 

@@ -1,0 +1,242 @@
+"""An account on the loopback with a supervisor in it, for the command line to work against.
+
+The functions and containers are this process's own; the command line reaches everything over HTTP.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from moto.server import ThreadedMotoServer
+
+from fanfold.adapters.local.sandbox import NoSandbox
+from fanfold.bootstrap import models_of, prices_of
+from fanfold.bootstrap_aws import Claim, aws
+from fanfold.errors import ArtifactMissing
+from fanfold.run.artifacts import REQUESTS
+from fanfold.run.events import run_stream
+from fanfold.settings import Deployment, credentials, environment, from_environment, own_version
+from fanfold.steps.invoke import invoke
+from fanfold.steps.journal import Superseded
+from fanfold.steps.reap import reap_execution
+from tests.kit.account import BUCKET, COORDINATION, EVENTS, PROJECTIONS, REGION, account
+from tests.kit.lambda_functions import answering
+from tests.kit.step_functions import Containers, Function, Functions, Invocation, interpreted
+from tests.workflow.aws.machine import deployable
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import pytest
+
+    from fanfold.adapters.aws.clients import Clients
+    from fanfold.bootstrap_aws import Cloud
+    from fanfold.steps.wiring import Wiring
+
+STACK = "acme-prod"
+STEPS = ("admit", "answer", "decide", "merge", "verify", "ask", "write_back", "finish", "reap")
+ROLES = ("docs", "researcher", "reviewer")
+LOOK_S = 0.1
+
+
+class Host:
+    """The account: `deployment` as its stack tells of it, `requests` that started something.
+
+    What is `held` is not delivered.
+    """
+
+    def __init__(self, clients: Clients, folder: Path) -> None:
+        self.clients, self._folder = clients, folder
+        self.functions: dict[str, Any] = {}
+        self.containers = Containers(self._work, self._fail)
+        self.held, self._reaps = False, True
+        self.requests: list[str] = []
+        self.deployment = Deployment(
+            events_table=EVENTS,
+            projections_table=PROJECTIONS,
+            coordination_table=COORDINATION,
+            artifact_bucket=BUCKET,
+            event_bus="bus",
+            state_machine=f"arn:aws:states:{REGION}:123456789012:stateMachine:run",
+            answer_function=f"arn:aws:lambda:{REGION}:123456789012:function:answer:live",
+            version=own_version(),
+            run_slots=2,
+        )
+        self.cloud = self._wired("control")
+        self._over = threading.Event()
+        self._server = self._serve(0)
+        self.address = self._server.get_host_and_port()
+        self._courier = threading.Thread(target=self._deliver, daemon=True)
+        self._started: set[str] = set()
+
+    def open(self) -> None:
+        """Deploy, and begin to deliver what arrives."""
+        light = self._wired("attempts", role="docs", shell=False)
+        self.functions |= {name: _bound(name, self.cloud) for name in STEPS}
+        self.functions |= {f"attempt-{role}": _bound("attempt", light) for role in ROLES}
+        self.clients.state_machines.create_state_machine(
+            name="run", definition=deployable(), roleArn="arn:aws:iam::123456789012:role/run"
+        )
+        outputs = {name: {"Value": value} for name, value in self.deployment.outputs().items()}
+        handle = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+        template = {"Resources": {"Handle": handle}, "Outputs": outputs}
+        self.clients.stacks.create_stack(
+            StackName=f"{STACK}-control", TemplateBody=json.dumps(template)
+        )
+        self._courier.start()
+
+    def close(self) -> None:
+        self._over.set()
+        self._courier.join()
+        self.cut()
+
+    def cut(self) -> None:
+        """Nobody reaches the account any more; what runs in it goes on."""
+        self._server.stop()
+
+    def mend(self) -> None:
+        self._server = self._serve(self.address[1])
+
+    def asked_for(self, runs: int) -> bool:
+        """Whether that many requests are there that nobody has delivered."""
+        found = self.cloud.supervision.artifacts.list(REQUESTS)
+        return len(set(found) - self._started) == runs
+
+    def forget(self) -> None:
+        """Drop the requests that are there."""
+        for key in self.cloud.supervision.artifacts.list(REQUESTS):
+            self.cloud.supervision.artifacts.delete(key)
+
+    def lose_snapshots(self) -> None:
+        self.cloud.supervision.artifacts.delete("snapshots/")
+
+    @contextmanager
+    def broken(self, function: str) -> Generator[None]:
+        """An execution that comes to this function ends there, and nobody sees to it."""
+
+        def fails(_: Any, __: Any) -> None:
+            raise Superseded(function)
+
+        before, self.functions[function] = self.functions[function], fails
+        self._reaps = False
+        try:
+            yield
+        finally:
+            self.functions[function], self._reaps = before, True
+
+    def _fail(self, token: str, cause: str) -> None:
+        self.clients.state_machines.send_task_failure(
+            taskToken=token, error="States.TaskFailed", cause=cause
+        )
+
+    def _work(self, variables: dict[str, str]) -> None:
+        """What a container does."""
+        worker = self._wired(mkdtemp(dir=self._folder), role="implementer")
+        run_id, attempt = variables["FANFOLD_WORKER_RUN_ID"], variables["FANFOLD_WORKER_ATTEMPT"]
+        cloud = worker.claimed(Claim(run_id, attempt, "", "worker"))
+        journal = cloud.supervision.journal(run_id)
+        invoke(journal, attempt, cloud.wiring(run_id), "worker", lambda: False)
+
+    def _wired(self, name: str, *, role: str = "", shell: bool = True) -> Cloud:
+        """The program's own wiring, with agents that a script plays."""
+        here = msgspec.structs.replace(self.deployment, role=role)
+        sandbox = NoSandbox(environment()) if shell else None
+        return _staged(aws(here, self.clients, self._folder / name, sandbox=sandbox))
+
+    def _serve(self, port: int) -> ThreadedMotoServer:
+        server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+        server.start()
+        return server
+
+    def _deliver(self) -> None:
+        """The queue, the rules and the streams."""
+        while not self._over.wait(LOOK_S):
+            if self.held:
+                continue
+            for key in self.cloud.supervision.artifacts.list(REQUESTS):
+                run_id = Path(key).stem
+                if key not in self._started:
+                    self._start(key)
+                    self._started.add(key)
+                    self.requests.append(key)
+                self._project(run_id)
+            self._reap()
+
+    def _project(self, run_id: str) -> None:
+        with suppress(ArtifactMissing):  # of a run that was cleaned
+            self.cloud.projections(run_id).project(run_stream(run_id))
+
+    def _start(self, key: str) -> None:
+        body = json.dumps({"detail": {"object": {"key": key}}})
+        records = {"Records": [{"messageId": "1", "body": body}]}
+        handler = importlib.import_module("functions.start").handler
+        assert handler(records, Invocation("start"), self.cloud) == {"batchItemFailures": []}
+
+    def _reap(self) -> None:
+        if not self._reaps:
+            return
+        for slot in self.cloud.supervision.slots.taken():
+            if slot.execution and self.cloud.supervision.executions.is_over(slot.execution):
+                reap_execution(slot.run, slot.execution, self.cloud.supervision)
+
+
+@contextmanager
+def hosted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Host]:
+    """The account, with the environment that leads commands to it."""
+    with account() as clients:
+        host = Host(clients, folder / "cloud")
+        (folder / "cloud").mkdir(exist_ok=True)
+
+        called = Functions(host.functions)
+        with interpreted(called, host.containers), answering(called):
+            host.open()
+            # Only now: this process's own clients, kept for other tests, lead to no address.
+            for name, value in _variables(host).items():
+                monkeypatch.setenv(name, value)
+            try:
+                yield host
+            finally:
+                host.close()
+
+
+def _staged(cloud: Cloud) -> Cloud:
+    def wiring(run_id: str) -> Wiring:
+        settings = from_environment()
+        models, prices = models_of(settings, credentials()), prices_of(settings)
+        return replace(cloud.wiring(run_id), models=models, prices=prices)
+
+    def claimed(claim: Claim) -> Cloud:
+        return _staged(cloud.claimed(claim))
+
+    return replace(cloud, wiring=wiring, claimed=claimed)
+
+
+def _variables(host: Host) -> dict[str, str]:
+    address, port = host.address
+    return {
+        "AWS_ENDPOINT_URL": f"http://{address}:{port}",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "FANFOLD_CLOUD_STACK": STACK,
+        "FANFOLD_CLOUD_LOOK_S": "0.1",
+        "FANFOLD_CLOUD_PATIENCE_S": "0.5",
+    }
+
+
+def _bound(name: str, cloud: Cloud) -> Function:
+    handler = importlib.import_module(f"functions.{name}").handler
+
+    def function(event: Any, context: Invocation) -> Any:
+        return handler(event, context, cloud)
+
+    return function
