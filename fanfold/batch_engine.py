@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,14 @@ from fanfold.steps.batch_report import write_report
 from fanfold.steps.journal import BatchJournal, Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
+    from fanfold.ports import Checks, CommandResult
     from fanfold.run.batch_state import BatchState
     from fanfold.run.state import RunState
     from fanfold.steps.wiring import Wiring
+
+    Asked = tuple[str, tuple[tuple[str, float], ...]]
 
 LOOK_S = 0.5
 
@@ -72,7 +76,8 @@ class BatchEngine:
         state = journal.refresh()
         crew = ThreadPoolExecutor(state.concurrency, thread_name_prefix="attempt")
         drivers = ThreadPoolExecutor(2 * len(state.tracks) + 1, thread_name_prefix="run")
-        engine = LocalEngine(self.wiring, self.holder, self._on_stop, crew)
+        wiring = replace(self.wiring, checks=SharedChecks(self.wiring.checks))
+        engine = LocalEngine(wiring, self.holder, self._on_stop, crew)
         with engine.leased(f"batch/{batch_id}"), engine.interruptible():
             try:
                 yield _Driving(journal, engine, drivers)
@@ -86,6 +91,28 @@ class BatchEngine:
                 self.wiring.workspaces.close()
             drivers.shutdown()
             crew.shutdown()
+
+
+class SharedChecks:
+    """`ports.Checks` for runs side by side: what is green on a tree is not run there again.
+
+    Whoever asks while the same is under way waits for it; what is red is run for each that asks.
+    """
+
+    def __init__(self, checks: Checks) -> None:
+        self._checks = checks
+        self._green: dict[Asked, list[CommandResult]] = {}
+        self._under_way: dict[Asked, threading.Lock] = {}
+
+    def run(self, tree: str, commands: Sequence[tuple[str, float]]) -> list[CommandResult]:
+        asked = (tree, tuple(commands))
+        with self._under_way.setdefault(asked, threading.Lock()):
+            if asked in self._green:
+                return self._green[asked]
+            results = self._checks.run(tree, commands)
+            if all(r.exit_code == 0 and not r.timed_out for r in results):
+                self._green[asked] = results
+            return results
 
 
 @dataclass

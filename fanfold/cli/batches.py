@@ -86,7 +86,7 @@ def choose(project: Project, args: argparse.Namespace) -> list[Chosen]:
     found = known_tracks(project)
     by_plan = {track.plan: track for track in found}
     chosen: list[Chosen] = []
-    for path in plans_of(project, args):
+    for path in plans_of(project, args, found):
         plan = read_plan(project, path)
         graph = graph_of(plan, args)
         if not graph.units:

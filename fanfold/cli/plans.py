@@ -24,33 +24,39 @@ class OutsidePlan(InvalidPlan):
     """A plan that lies in no place a run could write it back to."""
 
 
-def plans_of(project: Project, args: argparse.Namespace) -> list[str]:
-    """Repository paths of the plans that the command line means, each once."""
+def plans_of(
+    project: Project, args: argparse.Namespace, found: Sequence[tracks.Track] | None = None
+) -> list[str]:
+    """Repository paths of the plans that the command line means, each once.
+
+    `found` are the known tracks, if somebody has looked for them.
+    """
     start = Path(args.directory or ".")
     named = [_inside(project, start, name) for name in args.plan]
     if args.track or not (named or args.all_open):
-        named += find_plans(project, args.track)
+        named += find_plans(project, args.track, found)
     if args.all_open:
-        named += open_plans(project)
+        named += _open_plans(known_tracks(project) if found is None else found)
     return list(dict.fromkeys(named))
 
 
-def open_plans(project: Project) -> list[str]:
-    """Repository paths of the plans of all open tracks, in the order of the list of tracks."""
-    found = known_tracks(project)
+def _open_plans(found: Sequence[tracks.Track]) -> list[str]:
+    """Of all open tracks, in the order of the list of tracks."""
     for track in found:
         if track.state is tracks.TrackState.INVALID and not track.archived:
             tell(f"left out: {track.problem}")
     return [track.plan for track in tracks.open_ones(found)]
 
 
-def find_plans(project: Project, wanted: Sequence[str] = ()) -> list[str]:
+def find_plans(
+    project: Project, wanted: Sequence[str] = (), found: Sequence[tracks.Track] | None = None
+) -> list[str]:
     """Repository paths of the plans of the tracks `wanted`, or of the one to run.
 
     Raises:
         UserError: no plan, or more than one that could be meant.
     """
-    found = known_tracks(project)
+    found = known_tracks(project) if found is None else found
     if wanted:
         return [_track(found, name).plan for name in wanted]
     runnable = tracks.runnable(found)

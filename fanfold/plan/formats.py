@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from posixpath import basename
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from fanfold.plan.model import Plan
 
+REMEMBERED = 16
 READERS: dict[str, Callable[[bytes, str], Plan]] = {
     module.NAME: module.parse for module in (conductor, speckit, openspec, kiro)
 }
@@ -29,7 +31,13 @@ _CONTENTS = {
 
 def parse(data: bytes, path: str = "plan.md", *, format: str | None = None) -> Plan:
     """Read a plan of any known format. Raises InvalidPlan, with the line, and nothing else."""
-    return READERS[format or detect(data, path)](data, path)
+    return _read(data, path, format or detect(data, path))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _read(data: bytes, path: str, format: str) -> Plan:
+    """A run reads the plan it was given again and again."""
+    return READERS[format](data, path)
 
 
 def detect(data: bytes, path: str) -> str:
