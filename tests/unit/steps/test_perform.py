@@ -44,7 +44,7 @@ def test_an_older_generation_carries_out_nothing(journal: Journal) -> None:
 
 @pytest.mark.parametrize("kind", get_args(steps.Step))
 def test_every_step_of_a_run_but_dispatch_is_performed_here(kind: Any) -> None:
-    elsewhere = {steps.Dispatch, steps.Exhaust, steps.Ended}
+    elsewhere: set[Any] = {steps.Dispatch, steps.Exhaust, steps.Ended}
     refused = ValueError if kind in elsewhere else AttributeError
     step: Any = kind(*[None for _ in kind.__struct_fields__])
     with pytest.raises(refused):
