@@ -157,6 +157,18 @@ def prepare_environment(project: Project, tree: str, *, sandbox: bool) -> None:
         workspaces.close()
 
 
+def registries_of(settings: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The hosts that commands of `[prepare]` and of agents may reach here, patterns left out; and
+    the kinds of registries whose address here holds a password, which no sandbox is told.
+    """
+    from fanfold.adapters.local.registries import KINDS, has_password, registry_hosts
+
+    names = (*settings.prepare.network, *settings.network.allow)
+    shut = [n for n in names if n in KINDS and has_password(KINDS[n].address(environment()))]
+    hosts = registry_hosts(names, environment())
+    return tuple(host for host in hosts if "*" not in host), tuple(shut)
+
+
 def clean_environments(unused_s: float = 7 * 24 * 3600.0) -> int:
     """Remove what `[prepare]` made and nothing used for so long; gives how many layers went."""
     from fanfold.adapters.local.prepare import clean_layers

@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fanfold.bootstrap import no_sandbox_because, open_project, prices_of, require_key
+from fanfold.cli.finding import Finding
+from fanfold.cli.network import network_findings
 from fanfold.cli.output import say, say_json
 from fanfold.errors import FanfoldError, InvalidRepository
 from fanfold.settings import Settings
@@ -26,19 +28,6 @@ examples:
   fanfold doctor          exit code 0 when a run could start here, 1 when not
   fanfold doctor --json
 """
-
-
-class Finding(NamedTuple):
-    """One thing that was looked at; `mend` is what to do when it is not ok.
-
-    Without what is not `required` a run starts all the same.
-    """
-
-    name: str
-    ok: bool
-    detail: str
-    mend: str = ""
-    required: bool = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +57,7 @@ def _examine(directory: Path) -> Iterator[Finding]:
         "sandbox",
         problem is None,
         problem or "bubblewrap contains the commands of agents and checks",
-        "install bubblewrap (`apt install bubblewrap`), or run with --no-sandbox",
+        "mend that, or run with --no-sandbox on a machine that has nothing to lose",
     )
     try:
         project = open_project(directory)
@@ -111,6 +100,7 @@ def _repository(project: Project) -> Iterator[Finding]:
     if head.submodules:
         names = ", ".join(head.submodules)
         yield Finding("submodules", False, names, "submodules are not supported")
+    yield from network_findings(project.settings)
     checks = project.settings.run_checks()
     yield Finding(
         "checks",
