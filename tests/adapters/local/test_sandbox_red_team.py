@@ -278,18 +278,18 @@ def test_there_is_no_way_around_what_connects(sandbox: Sandbox, root: Path) -> N
 @pytest.mark.parametrize(
     ("kind", "subject", "command"),
     [
-        ("refused", "hooks/pre-commit", "echo x >.git/hooks/pre-commit"),
-        ("refused", "/usr/pwned", "echo x >/usr/pwned"),
-        ("left_over", "1", "(setsid sleep 20 &)"),
-        ("disk", "", "dd if=/dev/zero of=big bs=1M seek=40000 count=1"),
-        ("memory", "", f"{PYTHON} -c 'bytearray(60 << 30)'"),
+        (IncidentKind.REFUSED, "hooks/pre-commit", "echo x >.git/hooks/pre-commit"),
+        (IncidentKind.REFUSED, "/usr/pwned", "echo x >/usr/pwned"),
+        (IncidentKind.LEFT_OVER, "1", "(setsid sleep 20 &)"),
+        (IncidentKind.DISK, "", "dd if=/dev/zero of=big bs=1M seek=40000 count=1"),
+        (IncidentKind.MEMORY, "", f"{PYTHON} -c 'bytearray(60 << 30)'"),
     ],
 )
 def test_what_was_tried_is_told(
-    sandbox: Sandbox, root: Path, kind: str, subject: str, command: str
+    sandbox: Sandbox, root: Path, kind: IncidentKind, subject: str, command: str
 ) -> None:
     told = sandbox.run(command, str(root), 20).incidents
-    assert any(i.kind == kind and subject in i.subject for i in told), told
+    assert any(i.kind is kind and subject in i.subject for i in told), told
 
 
 def test_a_command_that_had_to_be_ended_is_told(sandbox: Sandbox, root: Path) -> None:
