@@ -15,6 +15,7 @@ from fanfold.adapters.aws.event_store import DynamoEventStore
 from fanfold.adapters.aws.executions import StateMachineExecutions
 from fanfold.adapters.aws.granted import FunctionGrants, GrantedLease
 from fanfold.adapters.aws.lease import DynamoLease
+from fanfold.adapters.aws.news_desk import BusNewsDesk
 from fanfold.adapters.aws.projections import Projections
 from fanfold.adapters.aws.sessions import AttemptSessions
 from fanfold.adapters.aws.slots import Slots
@@ -70,6 +71,8 @@ class Claim(NamedTuple):
 class Cloud:
     """What starts and steers executions; by run the ports of its steps, its project, its views.
 
+    `announced` tells the event bus what there is to tell of a run.
+
     `claimed` is the same with the rights of one attempt, which a worker needs before all else; it
     raises `LeaseHeld`, `AttemptOver`, `ClaimRefused` or `CloudError`. `sessions` are `grant`'s own.
     """
@@ -80,6 +83,7 @@ class Cloud:
     projections: Callable[[str], Projections]
     sessions: Sessions
     claimed: Callable[[Claim], Cloud]
+    announced: Callable[[str], None]
 
 
 @cache
@@ -189,7 +193,9 @@ def _cloud(site: _Account, claimed: Callable[[Claim], Cloud]) -> Cloud:
     )
     secret = _sealing(deployment, clients)
     sessions = AttemptSessions(clients.identity, deployment.session_role, site.clock, secret)
-    return Cloud(supervision, site.wiring, site.project, site.projections, sessions, claimed)
+    return Cloud(
+        supervision, site.wiring, site.project, site.projections, sessions, claimed, site.announce
+    )
 
 
 def _sealing(deployment: Deployment, clients: Clients) -> Callable[[], str] | None:
@@ -252,6 +258,13 @@ class _Account:
     def projections(self, run_id: str) -> Projections:
         table = Table(self.clients.dynamodb, self.deployment.projections_table)
         return Projections(table, self.project(run_id), self.events(run_id))
+
+    def announce(self, run_id: str) -> None:
+        from fanfold.steps.announce import announce
+
+        table = Table(self.clients.dynamodb, self.deployment.projections_table)
+        bus, project = self.deployment.event_bus, self.project(run_id)
+        announce(run_id, self.events(run_id), BusNewsDesk(self.clients.events, bus, table, project))
 
     def wiring(self, run_id: str) -> Wiring:
         """The ports of the run's steps; its repository is made of what was pushed and published.

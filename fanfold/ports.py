@@ -355,6 +355,14 @@ class Vault(Protocol):
     def move(self, secret: str, label: str, version: str | None) -> None: ...  # None: take it off
 
 
+class NewsDesk(Protocol):
+    """Tells the world of the runs of a project, and keeps what was told."""
+
+    def told(self, run_id: str) -> int: ...  # the version of the latest news; 0 for none
+    def tell(self, kind: str, detail: dict[str, Any]) -> None: ...
+    def note(self, run_id: str, version: int) -> None: ...  # never back to an earlier one
+
+
 class Progress(Protocol):
     """Hears of events as they are appended, for live displays; must never raise."""
 

@@ -1,4 +1,4 @@
-"""Project: bring the views up to date with the streams that have grown."""
+"""Project: bring the views up to date with the streams that have grown, and tell the news."""
 
 from __future__ import annotations
 
@@ -21,12 +21,19 @@ if TYPE_CHECKING:
 def handler(
     event: dict[str, Any], context: LambdaContext, cloud: Cloud | None = None
 ) -> PartialItemFailureResponse:
-    """A record only says which stream to look at; one that fails comes again with what follows."""
-    views = (cloud or deployed()).projections
+    """A record only says which stream to look at; one that fails comes again with what follows.
+
+    Streams of batches are read by those who drive them.
+    """
+    here = cloud or deployed()
 
     def take_in(record: DynamoDBRecord) -> None:
         stream: str = record.raw_event["dynamodb"]["Keys"]["stream"]["S"]
-        views(stream.split("/")[1]).project(stream)
+        kind, run_id, *attempt = stream.split("/")
+        if kind == "run":
+            here.projections(run_id).project(stream)
+            if not attempt:
+                here.announced(run_id)
 
     processor: Any = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
     with processor(event["Records"], take_in, context):

@@ -1,14 +1,14 @@
-"""Start: begin the runs whose manifests have appeared; one that fails comes again alone."""
+"""Start: begin the runs that messages ask for; a message that fails comes again alone."""
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 
 from fanfold.bootstrap_aws import deployed
+from fanfold.errors import FanfoldError
+from fanfold.steps.intake import accept
 from fanfold.steps.start import start
 from functions.handling import logger
 
@@ -27,8 +27,11 @@ def handler(
     supervision = (cloud or deployed()).supervision
 
     def begin(record: SQSRecord) -> None:
-        key: str = msgspec.json.decode(record.body)["detail"]["object"]["key"]
-        start(PurePosixPath(key).stem, supervision)
+        try:
+            start(accept(record.body, supervision.artifacts), supervision)
+        except FanfoldError as error:
+            logger.error(f"refused: {error}", message_id=record.message_id)
+            raise
 
     processor: Any = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
     with processor(event["Records"], begin, context):

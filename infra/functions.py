@@ -85,9 +85,9 @@ def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
         "decide": supervise,
         "merge": step,
         "verify": [*step, access.invoke("check")],
-        "ask": [*supervise, access.announce()],
+        "ask": supervise,
         "write_back": step,
-        "finish": [*step, access.announce()],
+        "finish": step,
         "grant": [
             *(access.read_events(), access.list_artifacts(), access.read_artifacts(RUNS)),
             *(access.hold_leases("claim"), *access.seal_passes()),
@@ -97,7 +97,7 @@ def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
         "promote": supervise,
         "project": [
             *(access.read_events(), access.follow_events(), access.project_events()),
-            *(access.list_artifacts(), access.read_artifacts(RUNS)),
+            *(access.list_artifacts(), access.read_artifacts(RUNS), access.announce()),
         ],
         "reap": supervise,
         "rotate": access.rotate_key(),

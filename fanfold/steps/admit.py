@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
-from fanfold.errors import InvalidPlan
+from fanfold.errors import ArtifactMissing, InvalidPlan
 from fanfold.plan import formats
 from fanfold.plan.control import asks_for_control, control_files
 from fanfold.plan.graph import build
+from fanfold.run.artifacts import run_file
 from fanfold.run.events import RunAdmitted, RunRejected, TaskSpec, UnitSpec
 from fanfold.steps.fold_tracks import parts_admitted
-from fanfold.steps.request import load_plan, load_request
+from fanfold.steps.request import PLAN, load_plan, load_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,12 +30,32 @@ def admit(journal: Journal, wiring: Wiring) -> None:
         journal.append(*parts_admitted(request, wiring))
         return
     try:
-        plan = formats.parse(load_plan(wiring.artifacts, request), request.plan_path)
+        plan = formats.parse(_plan(request, wiring), request.plan_path)
         admitted = admission(plan, request)
     except InvalidPlan as error:
         journal.append(RunRejected(str(error)))
         return
     journal.append(admitted)
+
+
+def _plan(request: Request, wiring: Wiring) -> bytes:
+    """As it was handed in, or else as it is in the base.
+
+    Raises:
+        InvalidPlan: the base has none there, or another one than was asked for.
+    """
+    try:
+        return load_plan(wiring.artifacts, request)
+    except ArtifactMissing:
+        found = wiring.repository.read(request.base_tree, request.plan_path)
+    if found is None:
+        raise InvalidPlan(request.plan_path, 0, f"there is no such file in {request.base}")
+    if hashlib.sha256(found).hexdigest() != request.plan_sha256:
+        raise InvalidPlan(
+            request.plan_path, 0, f"is another one in {request.base} than was asked for"
+        )
+    wiring.artifacts.put(run_file(request.run_id, PLAN), found)
+    return found
 
 
 def admission(plan: Plan, request: Request) -> RunAdmitted:

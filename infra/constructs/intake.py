@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from infra.settings import CloudSettings
 
 MAX_RECEIVES = 5
+PLAN_READY = "fanfold.plan.ready"
 VISIBILITY_FACTOR = 6
 
 
 class Intake(Construct):
-    """Bus, queue and dead letters; the rule is on the default bus, the only one S3 announces on."""
+    """Bus, queue and dead letters; S3 announces manifests on the default bus and no other."""
 
     def __init__(
         self,
@@ -79,8 +80,17 @@ class Intake(Construct):
                 },
             ),
         )
-        target = targets.SqsQueue(
-            self.queue, dead_letter_queue=self.dead_letters, max_event_age=Duration.hours(24)
+        self.ready = events.Rule(
+            self,
+            "PlanReady",
+            rule_name=settings.name("plan-ready"),
+            description="A plan may be run, as docs/guides/events.md describes",
+            event_bus=cast("events.IEventBus", self.bus),
+            event_pattern=events.EventPattern(detail_type=[PLAN_READY]),
         )
-        # jsii names a parameter of `bind` differently in the class and in its interface.
-        self.rule.add_target(cast("events.IRuleTarget", target))
+        for rule in (self.rule, self.ready):
+            target = targets.SqsQueue(
+                self.queue, dead_letter_queue=self.dead_letters, max_event_age=Duration.hours(24)
+            )
+            # jsii names a parameter of `bind` differently in the class and in its interface.
+            rule.add_target(cast("events.IRuleTarget", target))

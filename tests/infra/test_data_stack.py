@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from fanfold.steps.intake import PLAN_READY
+
 Template = dict[str, Any]
 
 
@@ -24,6 +26,10 @@ def named(template: Template, kind: str, key: str, name: str) -> dict[str, Any]:
 
 def table(template: Template, part: str) -> dict[str, Any]:
     return named(template, "AWS::DynamoDB::Table", "TableName", f"fanfold-dev-{part}")
+
+
+def rule(template: Template, part: str) -> dict[str, Any]:
+    return named(template, "AWS::Events::Rule", "Name", f"fanfold-dev-{part}")
 
 
 def queue(template: Template, part: str) -> dict[str, Any]:
@@ -153,14 +159,14 @@ def test_what_can_be_made_again_expires_and_runs_do_not(data_template: Template)
 
 
 def test_a_new_request_manifest_becomes_a_message(data_template: Template) -> None:
-    (rule,) = of_type(data_template, "AWS::Events::Rule").values()
-    pattern, (target,) = rule["Properties"]["EventPattern"], rule["Properties"]["Targets"]
+    created = rule(data_template, "request-created")
+    pattern, (target,) = created["EventPattern"], created["Targets"]
     bucket = pattern["detail"]["bucket"]["name"][0]["Ref"]
     properties = data_template["Resources"][bucket]["Properties"]
     assert pattern["source"] == ["aws.s3"]
     assert pattern["detail-type"] == ["Object Created"]
     assert pattern["detail"]["object"]["key"] == [{"prefix": "requests/"}]
-    assert "EventBusName" not in rule["Properties"]
+    assert "EventBusName" not in created
     assert properties["NotificationConfiguration"] == {
         "EventBridgeConfiguration": {"EventBridgeEnabled": True}
     }
@@ -171,8 +177,18 @@ def test_a_new_request_manifest_becomes_a_message(data_template: Template) -> No
     assert resources[dead]["Properties"]["QueueName"] == "fanfold-dev-requests-dead"
 
 
-def test_only_the_rule_may_send_to_the_queues(data_template: Template) -> None:
-    (rule,) = of_type(data_template, "AWS::Events::Rule")
+def test_a_plan_that_is_ready_becomes_a_message_too(data_template: Template) -> None:
+    written = rule(data_template, "request-created")
+    ready = rule(data_template, "plan-ready")
+    assert ready["EventPattern"] == {"detail-type": [PLAN_READY]}
+    (bus,) = of_type(data_template, "AWS::Events::EventBus")
+    assert ready["EventBusName"] == {"Ref": bus}
+    assert ready["Targets"][0]["Arn"] == written["Targets"][0]["Arn"]
+    assert ready["Targets"][0]["DeadLetterConfig"] == written["Targets"][0]["DeadLetterConfig"]
+
+
+def test_only_the_rules_may_send_to_the_queues(data_template: Template) -> None:
+    rules = of_type(data_template, "AWS::Events::Rule")
     policies = of_type(data_template, "AWS::SQS::QueuePolicy").values()
     allowed = [
         statement
@@ -180,12 +196,10 @@ def test_only_the_rule_may_send_to_the_queues(data_template: Template) -> None:
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if statement["Effect"] == "Allow"
     ]
-    assert len(allowed) == 2
-    for statement in allowed:
-        assert statement["Principal"] == {"Service": "events.amazonaws.com"}
-        assert statement["Condition"] == {
-            "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [rule, "Arn"]}}
-        }
+    assert len(allowed) == 4
+    assert {str(s["Principal"]) for s in allowed} == {"{'Service': 'events.amazonaws.com'}"}
+    sources = [s["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::GetAtt"] for s in allowed]
+    assert sorted(sources) == sorted([[name, "Arn"] for name in rules] * 2)
 
 
 def test_a_message_waits_for_six_timeouts_and_ends_in_the_dead_letters(

@@ -53,9 +53,9 @@ GOLDEN = {
     "merge": STEP,
     "verify": STEP | {"lambda:InvokeFunction"},
     "write-back": STEP,
-    "finish": STEP | {"events:PutEvents"},
+    "finish": STEP,
     "decide": SUPERVISE,
-    "ask": SUPERVISE | {"events:PutEvents"},
+    "ask": SUPERVISE,
     "answer": SUPERVISE,
     "promote": SUPERVISE,
     "reap": SUPERVISE,
@@ -66,7 +66,7 @@ GOLDEN = {
         *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"),
         *("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
         *("sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"),
-        *("s3:GetObject", "s3:ListBucket"),
+        *("s3:GetObject", "s3:ListBucket", "events:PutEvents"),
     },
 }
 NAMELESS = {

@@ -47,6 +47,7 @@ ROLES = ("docs", "researcher", "reviewer")
 SESSION_ROLE = "arn:aws:iam::123456789012:role/attempt-session"
 PATIENCE_S = 60.0
 LOOK_S = 0.02
+BUS = "fanfold"
 LOOKS = 2
 """Looks at whether to stop before Spot takes a container away."""
 OUTGROWN_S = 30.0
@@ -68,7 +69,8 @@ class Deployed:
 
     def request(self) -> None:
         """The message that the manifest of the run makes."""
-        body = {"detail": {"object": {"key": f"requests/{RUN}.json"}}}
+        detail = {"object": {"key": f"requests/{RUN}.json"}}
+        body = {"detail-type": "Object Created", "detail": detail}
         record = {"messageId": "1", "body": msgspec.json.encode(body).decode()}
         answer = self.call("start", {"Records": [record]})
         assert answer == {"batchItemFailures": []}
@@ -77,39 +79,39 @@ class Deployed:
         said = "approve" if isinstance(word, ApprovalGranted) else "reject"
         self.call("answer", {"run_id": RUN, "word": said, **msgspec.to_builtins(word)})
 
-    def settle(self) -> str:
-        """Wait until the run has ended, waits for a person, or its execution is over."""
+    def settle(self, run_id: str = RUN) -> str:
+        """Wait until the run has ended, or waits for a person."""
         latest = time.monotonic() + PATIENCE_S
+        supervision = self.cloud.supervision
         while time.monotonic() < latest:
             time.sleep(LOOK_S)
-            state = self.site.journal().state
-            execution = self.execution(state.generation)
+            state = supervision.journal(run_id).refresh()
+            execution = supervision.executions.name_of(run_id, state.generation)
             if not self.has_begun(execution):
                 continue
-            if is_waiting(state, self.cloud.supervision):
+            if is_waiting(state, supervision):
                 return "waiting"
-            if self.cloud.supervision.executions.is_over(execution):
-                reap_execution(RUN, execution, self.cloud.supervision)
-                if self.site.journal().state.outcome is not None:
+            if supervision.executions.is_over(execution):
+                reap_execution(run_id, execution, supervision)
+                if supervision.journal(run_id).refresh().outcome is not None:
                     return "over"
-        raise AssertionError(f"nothing came of {self.site.journal().state}")
+        raise AssertionError(f"nothing came of {supervision.journal(run_id).refresh()}"[:2000])
 
     def stop(self) -> None:
         """As somebody may in the console, with the word of it that comes to the reaper."""
-        execution = self.execution(self.site.journal().state.generation)
+        supervision = self.cloud.supervision
+        generation = supervision.journal(RUN).refresh().generation
+        execution = supervision.executions.name_of(RUN, generation)
         shared_clients().state_machines.stop_execution(executionArn=execution)
-        while not self.cloud.supervision.executions.is_over(execution):
+        while not supervision.executions.is_over(execution):
             time.sleep(LOOK_S)
-        reap_execution(RUN, execution, self.cloud.supervision)
+        reap_execution(RUN, execution, supervision)
 
     def has_begun(self, execution: str) -> bool:
         """A generation is in the log a moment before its execution is there."""
         client = shared_clients().state_machines
         found = client.list_executions(stateMachineArn=self.state_machine)["executions"]
         return execution in {each["executionArn"] for each in found}
-
-    def execution(self, generation: int) -> str:
-        return f"{self.state_machine.replace(':stateMachine:', ':execution:')}:{RUN}-{generation}"
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ def deployed(scenario: Scenario, folder: Path, trouble: Trouble = NONE) -> Gener
         base = load_request(site.artifacts, RUN).base
         push_snapshot(cast("GitRepository", site.wiring.repository), base, site.artifacts)
         client = shared_clients().state_machines
+        shared_clients().events.create_event_bus(Name=BUS)
         functions: dict[str, Any] = {}
 
         def fail(token: str, cause: str) -> None:
@@ -170,7 +173,7 @@ def _wired(
             projections_table=PROJECTIONS,
             coordination_table=COORDINATION,
             artifact_bucket=BUCKET,
-            event_bus="",
+            event_bus=BUS,
             state_machine=state_machine,
             grant_function="grant" if role else "",
             session_role=SESSION_ROLE,

@@ -1,0 +1,126 @@
+"""Intake: a message from outside becomes the one manifest of the run that it asks for."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fanfold.errors import UserError
+from fanfold.run.artifacts import request_file, run_file
+from fanfold.steps.request import MANIFEST, Request, run_identity
+
+if TYPE_CHECKING:
+    from fanfold.ports import ArtifactStore
+
+PLAN_READY = "fanfold.plan.ready"
+WRITTEN = "Object Created"
+_MANIFEST_KEY = re.compile(r"requests/([0-9a-f]{10})\.json")
+
+
+class InvalidMessage(UserError):
+    """A message that asks for no run, or not for one that can be."""
+
+
+class _Message(msgspec.Struct):
+    kind: str = msgspec.field(name="detail-type")
+    detail: dict[str, Any]
+
+
+def accept(message: str, artifacts: ArtifactStore) -> str:
+    """Give the run that `message` asks for; its manifest is there then, the first one for good.
+
+    It is either the word of S3 that a manifest was written below `requests/`, or the event
+    `fanfold.plan.ready`, whose detail is a manifest without `run_id` and maybe a `rerun`: any text,
+    which asks for the same plan at the same base once more.
+
+    Raises `InvalidMessage` with what is wrong, `ArtifactMissing`.
+    """
+    try:
+        told = msgspec.json.decode(message, type=_Message)
+    except msgspec.MsgspecError as error:
+        raise InvalidMessage(f"not an event: {error}") from None
+    if told.kind == PLAN_READY:
+        request = _wanted(told.detail)
+    elif told.kind == WRITTEN:
+        run_id = _named(told.detail)
+        if artifacts.exists(run_file(run_id, MANIFEST)):
+            return run_id
+        request = _written(run_id, artifacts)
+    else:
+        raise InvalidMessage(f"detail-type {told.kind!r} is neither {PLAN_READY} nor {WRITTEN}")
+    key = run_file(request.run_id, MANIFEST)
+    if not artifacts.exists(key):
+        artifacts.put(key, msgspec.json.encode(request))
+    return request.run_id
+
+
+def event_schema() -> dict[str, Any]:
+    """The JSON Schema of the detail of `fanfold.plan.ready`."""
+    schema = msgspec.json.schema(Request)
+    request = schema["$defs"]["Request"]
+    del request["properties"]["run_id"]
+    request["required"].remove("run_id")
+    request["properties"]["rerun"] = {"type": "string", "default": ""}
+    request["additionalProperties"] = False
+    request["description"] = (
+        "A plan may be run. Money is in micro-dollars; the snapshot of `base` must be in the "
+        "bucket. What the same plan at the same base asks for again is the same run, unless "
+        "`rerun` differs."
+    )
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": PLAN_READY} | schema
+
+
+def _wanted(detail: dict[str, Any]) -> Request:
+    """The name of the run follows from what is asked for."""
+    rerun = detail.get("rerun", "")
+    known = {field.encode_name for field in msgspec.structs.fields(Request)} - {"run_id"}
+    unknown = sorted(detail.keys() - known - {"rerun"})
+    if unknown:
+        raise InvalidMessage(f"{PLAN_READY}: unknown field {unknown[0]!r}")
+    if not isinstance(rerun, str):
+        raise InvalidMessage(f"{PLAN_READY}: `rerun` is no text")
+    try:
+        request = msgspec.convert({**detail, "run_id": ""}, Request)
+    except msgspec.ValidationError as error:
+        raise InvalidMessage(f"{PLAN_READY}: {error}") from None
+    _require_sense(request)
+    options = msgspec.structs.replace(request.options, engine="aws")
+    return msgspec.structs.replace(
+        request,
+        run_id=run_identity(
+            request.project, request.branch, request.base, request.plan_sha256, rerun
+        ),
+        options=options,
+    )
+
+
+def _require_sense(request: Request) -> None:
+    hexadecimal = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+    for name in ("base", "base_tree", "plan_sha256"):
+        if not hexadecimal.fullmatch(getattr(request, name)):
+            raise InvalidMessage(f"{PLAN_READY}: `{name}` is no id: {getattr(request, name)!r}")
+    if request.limits.cap <= 0 or not 0 < request.limits.slice <= request.limits.cap:
+        raise InvalidMessage(f"{PLAN_READY}: `limits` must have 0 < slice <= cap")
+    if not request.options.model and "" not in request.models:
+        raise InvalidMessage(f"{PLAN_READY}: `models` names no model for the role ''")
+
+
+def _named(detail: dict[str, Any]) -> str:
+    key: object = detail.get("object", {}).get("key")
+    found = _MANIFEST_KEY.fullmatch(key) if isinstance(key, str) else None
+    if found is None:
+        raise InvalidMessage(f"{key!r} is no manifest: it must be requests/<run>.json")
+    return found[1]
+
+
+def _written(run_id: str, artifacts: ArtifactStore) -> Request:
+    key = request_file(run_id)
+    try:
+        request = msgspec.json.decode(artifacts.get(key), type=Request)
+    except msgspec.MsgspecError as error:
+        raise InvalidMessage(f"{key}: {error}") from None
+    if request.run_id != run_id:
+        raise InvalidMessage(f"{key} asks for run {request.run_id!r}")
+    return request
