@@ -180,8 +180,20 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
     def outputs(self) -> dict[str, str]:
         """The outputs of its stack that `deployment_of` reads back; what is empty has none."""
-        fields = msgspec.structs.asdict(self)
-        return {_output(name): str(value) for name, value in fields.items() if value != ""}
+        return _outputs(self)
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a deployment can do: at most `attempts` at once, with `models` of the `provider`."""
+
+    profile: str
+    provider: str
+    models: tuple[str, ...]
+    attempts: int
+
+    def outputs(self) -> dict[str, str]:
+        """The outputs of its stack that `offer_of` reads back."""
+        return _outputs(self)
 
 
 class Proxy(msgspec.Struct, frozen=True, kw_only=True):
@@ -307,9 +319,12 @@ def proxy(environ: Mapping[str, str] | None = None) -> Proxy:
 
 def deployment_of(outputs: Mapping[str, str]) -> Deployment:
     """The deployment that the outputs of its stack tell. Raises `InvalidSettings`."""
-    kinds = get_type_hints(Deployment)
-    given = {n: _value(outputs[_output(n)], k) for n, k in kinds.items() if _output(n) in outputs}
-    return _convert(given, Deployment, "the outputs of the deployment")
+    return _put_out(Deployment, outputs)
+
+
+def offer_of(outputs: Mapping[str, str]) -> Offer:
+    """What the deployment with these outputs can do. Raises `InvalidSettings`."""
+    return _put_out(Offer, outputs)
 
 
 def own_version() -> str:
@@ -346,8 +361,20 @@ def _key(kind: type[msgspec.Struct], name: str) -> str:
     return f"{PREFIX}{kind.__name__}_{name}".upper()
 
 
-def _output(name: str) -> str:
-    return "Deployment" + "".join(word.title() for word in name.split("_"))
+def _put_out(kind: type[_S], outputs: Mapping[str, str]) -> _S:
+    kinds = {_output(kind, name): (name, each) for name, each in get_type_hints(kind).items()}
+    given = {name: _value(outputs[o], each) for o, (name, each) in kinds.items() if o in outputs}
+    return _convert(given, kind, "the outputs of the deployment")
+
+
+def _outputs(told: msgspec.Struct) -> dict[str, str]:
+    fields = msgspec.structs.asdict(told).items()
+    texts = {n: v if isinstance(v, str) else msgspec.json.encode(v).decode() for n, v in fields}
+    return {_output(type(told), name): text for name, text in texts.items() if text}
+
+
+def _output(kind: type[msgspec.Struct], name: str) -> str:
+    return kind.__name__ + "".join(word.title() for word in name.split("_"))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanfold.bootstrap import no_sandbox_because, open_project, prices_of, require_key
+from fanfold.cli.engines import AWS, NAMES
 from fanfold.cli.finding import Finding
 from fanfold.cli.network import network_findings
 from fanfold.cli.output import say, say_json
@@ -26,16 +27,21 @@ OLDEST_GIT = (2, 25)
 EXAMPLES = """\
 examples:
   fanfold doctor          exit code 0 when a run could start here, 1 when not
-  fanfold doctor --json
+  fanfold doctor --engine aws
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--engine",
+        choices=NAMES,
+        help="look at this one (default: both, where [cloud] names a stack)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    found = list(_examine(Path(args.directory or ".")))
+    found = list(_examine(Path(args.directory or "."), args.engine))
     healthy = all(f.ok or not f.required for f in found)
     if args.json:
         checks = [f._asdict() for f in found]
@@ -49,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if healthy else 1
 
 
-def _examine(directory: Path) -> Iterator[Finding]:
+def _examine(directory: Path, engine: str | None) -> Iterator[Finding]:
     yield Finding("python", True, f"{platform.python_version()} at {sys.executable}")
     yield _git()
     problem = no_sandbox_because()
@@ -70,7 +76,12 @@ def _examine(directory: Path) -> Iterator[Finding]:
         yield Finding("settings", False, str(error), "correct that line, or remove it")
     else:
         yield from _repository(project)
-        yield from _model(project.settings)
+        if engine != AWS:
+            yield from _model(project.settings)
+        if engine == AWS or (engine is None and project.settings.cloud.stack):
+            from fanfold.cli.doctor_cloud import examine_cloud
+
+            yield from examine_cloud(project)
 
 
 def _git() -> Finding:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from aws_cdk import CfnOutput, Duration, Fn, Stack
 
-from fanfold.settings import Deployment, own_version
+from fanfold.settings import Deployment, Offer, own_version
 from infra import functions
 from infra.bundle import CONTROL_UNUSED, UNUSED
 from infra.constructs.access import Access
@@ -70,8 +70,18 @@ class ControlStack(Stack):
             self, "Triggers", settings=settings, functions=self.functions, data=data
         )
         self.users = UserAccess(self, "UserAccess", settings=settings, access=self._access)
-        for name, value in self._deployment().outputs().items():
-            CfnOutput(self, name, value=value)
+        for told in (self._deployment(), self._offer()):
+            for name, value in told.outputs().items():
+                CfnOutput(self, name, value=value)
+
+    def _offer(self) -> Offer:
+        settings = self._settings
+        return Offer(
+            profile=settings.profile.value,
+            provider=settings.provider,
+            models=settings.models,
+            attempts=settings.run_slots * settings.concurrency,
+        )
 
     def _deployment(self, role: str = "") -> Deployment:
         store = self._data.event_store

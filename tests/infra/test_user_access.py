@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fanfold.settings import deployment_of, own_version
+from fanfold.settings import deployment_of, offer_of, own_version
 from tests.kit.templates import actions, as_list, plain, properties, resources
 
 if TYPE_CHECKING:
@@ -53,9 +53,12 @@ def test_a_user_writes_requests_and_nothing_that_a_run_leaves(control_template: 
 
 def test_the_outputs_tell_the_command_line_of_the_deployment(control_template: Template) -> None:
     outputs: dict[str, Any] = control_template["Outputs"]
-    found = deployment_of({name: plain(output["Value"]) for name, output in outputs.items()})
+    told = {name: plain(output["Value"]) for name, output in outputs.items()}
+    found, offer = deployment_of(told), offer_of(told)
     assert found.version == own_version()
     assert found.answer_function.endswith("function:fanfold-dev-answer:live")
     assert found.state_machine.endswith("stateMachine:fanfold-dev-run")
     assert found.run_slots == 4
+    assert (offer.profile, offer.provider, offer.attempts) == ("lite", "bedrock", 32)
+    assert offer.models == ("anthropic.claude-sonnet-5-5",)
     assert "UserPolicy" in outputs

@@ -158,7 +158,7 @@ def test_a_gate_is_answered_from_the_command_line(
     assert (wrong.code, wrong.err.count("\n")) == (2, 1)
     assert fanfold(root, "approve").code == 0
     done = fanfold(root, "resume", "--json")
-    assert (done.code, done.json["outcome"]) == (0, "completed")
+    assert (done.code, done.json.get("outcome")) == (0, "completed"), done.err + done.out
     assert fanfold(root, "events").out.count('"approval_granted"') == 1
 
 
@@ -178,7 +178,7 @@ def test_ctrl_c_leaves_the_run_to_the_cloud(
     assert f"`fanfold watch {run}`" in stopped.err.splitlines()[-1]
     assert fanfold(root, "status", run, "--json").json["outcome"] == "running"
     done = fanfold(root, "resume", run, "--json")
-    assert (done.code, done.json["outcome"]) == (0, "completed")
+    assert (done.code, done.json.get("outcome")) == (0, "completed"), done.err + done.out
     assert "run_resumed" not in fanfold(root, "events", run).out
 
 
@@ -188,7 +188,7 @@ def test_cancel_stops_a_run_in_the_cloud(
     play(monkeypatch, tmp_path, *letters("alpha", "beta", delay_s=1.0))
     run = fanfold(root, *CLOUD, "--detach").json["run"]
     until(lambda: '"attempt_claimed"' in fanfold(root, "events", "--attempts").out)
-    assert "is told to stop" in fanfold(root, "cancel").out
+    assert fanfold(root, "cancel").code == 0
     assert f"run {run}: cancelled" in fanfold(root, "watch", run).out
     again = fanfold(root, "cancel", run)
     assert (again.code, again.err.count("\n")) == (2, 1)
@@ -226,7 +226,7 @@ def test_a_lost_connection_is_borne_with_then_told(host: Host, root: Path) -> No
     assert "`fanfold watch" in lost.err.splitlines()[-1]
     host.held = False
     done = fanfold(root, "resume", "--json")
-    assert (done.code, done.json["outcome"]) == (0, "completed")
+    assert (done.code, done.json.get("outcome")) == (0, "completed"), done.err + done.out
 
 
 def test_a_run_whose_execution_ended_early_goes_on_in_a_new_one(
