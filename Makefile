@@ -3,6 +3,7 @@ PYTHON ?= python3
 UV := .uv/$(UV_VERSION)/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
+ASL := tools/asl/node_modules/asl-validator/dist/bin/asl-validator.js
 CDK := tools/cdk/node_modules/aws-cdk/bin/cdk
 BENCHMARKS := $(filter-out $(addprefix benchmarks/,fleet.py own.py prompt_cache.py rival.py),$(wildcard benchmarks/*.py))
 STAGE ?= dev
@@ -16,7 +17,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e-aws check lint types imports unused synth deploy destroy bench format clean
+.PHONY: help setup demo test e2e-aws check lint types imports unused states synth deploy destroy bench format clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -39,7 +40,7 @@ test: setup ## Run all tests
 e2e-aws: setup ## Deploy into an account on the loopback, run a plan there, destroy it
 	$(BIN)/pytest tests/e2e/test_deployment.py
 
-check: lint types imports unused ## Run every static check
+check: lint types imports unused states ## Run every static check
 
 lint: setup
 	$(BIN)/ruff check
@@ -55,8 +56,11 @@ unused: setup
 	$(BIN)/vulture
 	$(BIN)/deptry fanfold functions
 
+states: $(ASL)
+	$(ASL) --json-path statemachines/run.asl.json
+
 # Node comes with the environment, so that the machine needs none of its own.
-synth deploy destroy $(CDK): export PATH := $(CURDIR)/$(BIN):$(PATH)
+synth deploy destroy states $(CDK) $(ASL): export PATH := $(CURDIR)/$(BIN):$(PATH)
 synth: export CDK_OUTDIR := cdk.out
 synth: export CDK_CONTEXT_JSON := {"stage": "$(STAGE)", "profile": "$(PROFILE)"}
 
@@ -74,6 +78,10 @@ $(CDK): tools/cdk/package-lock.json | setup
 	npm ci --prefix tools/cdk --no-fund --no-audit
 	@touch $@
 
+$(ASL): tools/asl/package-lock.json | setup
+	npm ci --prefix tools/asl --no-fund --no-audit
+	@touch $@
+
 bench: setup ## Run the benchmarks
 	@for file in $(BENCHMARKS); do echo "$$file" && $(BIN)/python "$$file" || exit 1; done
 
@@ -82,4 +90,4 @@ format: setup ## Format the code and mend what the linter can
 	$(BIN)/ruff format
 
 clean: ## Remove everything that the other targets make
-	rm -rf .uv .venv cdk.out tools/cdk/node_modules dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .uv .venv cdk.out tools/*/node_modules dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
