@@ -15,7 +15,7 @@ from fanfold.agent.strings import encodable
 from fanfold.agent.timing import Timing
 from fanfold.agent.tools.spill import elide
 from fanfold.errors import LeaseLost, StreamConflict, UnpricedModel, WorkspaceError
-from fanfold.run.attempt import Exit, FinishedTask, Report
+from fanfold.run.attempt import Exit, FinishedTask, Purpose, Report
 from fanfold.run.attempt_fold import fold_told
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fanfold.agent.tools.bench import Submission
     from fanfold.run.attempt import Context
 
-DETAIL = 400
+DETAIL, FINDINGS = 400, 4_000
 STATUS = {Exit.SUBMITTED: "done", Exit.PICKED: "done", Exit.BLOCKED: "blocked"}
 
 
@@ -84,7 +84,9 @@ def _report(
     said = loop.bench.submission if loop else None
     if said is not None and exit_ is Exit.SUBMITTED:
         exit_ = _submitted(said)
-        detail = detail if said.status == "done" else elide(said.summary, DETAIL, 0)
+        findings = context.purpose is Purpose.REVIEW
+        if findings or said.status != "done":
+            detail = elide(said.summary, FINDINGS if findings else DETAIL, 0)
 
     def redact(text: str) -> str:
         return desk.secrets.redact(encodable(text))

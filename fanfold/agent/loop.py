@@ -24,7 +24,7 @@ from fanfold.agent.stuck import ADVICE
 from fanfold.agent.tools import TOOLS
 from fanfold.agent.tools.bench import Bench, Submission
 from fanfold.agent.transcript import Transcript
-from fanfold.run.attempt import Purpose, ToolCall
+from fanfold.run.attempt import ACCEPT, JUDGING, SEND_BACK, Purpose, ToolCall
 from fanfold.run.circles import CircleDetector
 from fanfold.run.circles import Stop as Circle
 from fanfold.run.events import LoopNudged, LoopStopped
@@ -66,7 +66,7 @@ class Loop:
         for name, text in prompt.spills.items():
             self.bench.spill.put(name, text)
         self.cuts = prompt.cuts
-        without = () if context.purpose is Purpose.PICK else ("choice",)
+        without = () if context.purpose in JUDGING else ("choice",)
         tools = [tool.definition(without) for tool in policy.tools(TOOLS)]
         self._history = History(prompt.system, tools, prompt.task)
         self._broker = Broker(self.bench, policy, TOOLS, desk.clock, self._guard)
@@ -206,7 +206,7 @@ class Loop:
             )
             return [self._nudge(NO_TOOL_CALL, self._bare_ends, advice)]
         self.desk.events.append(LoopStopped(signal=NO_TOOL_CALL, count=self._bare_ends))
-        if self.context.purpose is Purpose.PICK or not self._changed():
+        if self.context.purpose in JUDGING or not self._changed():
             raise NoSubmit(f"{self._bare_ends} turns ended without a tool call and a change")
         self.bench.submission = Submission("done", self.last_words)
         self.bench.check_results = tuple(self.bench.check()) if self.bench.check else ()
@@ -233,13 +233,19 @@ def _bench(context: Context, role: Role, desk: Desk) -> Bench:
         max_file_bytes=context.limits.max_file_bytes,
         denied=(*context.context_deny, ".git/**"),
         only=role.readable,
-        choices=[c.attempt for c in context.candidates] if context.purpose is Purpose.PICK else (),
-        check=desk.check,
+        choices=_choices(context),
+        check=None if context.purpose in JUDGING else desk.check,
         tasks=_still_to_do(context),
         redact=desk.secrets.redact,
         stop=lambda: desk.keep_going() is not None,
         hosts=context.hosts,
     )
+
+
+def _choices(context: Context) -> list[str]:
+    if context.purpose is Purpose.REVIEW:
+        return [ACCEPT, SEND_BACK]
+    return [c.attempt for c in context.candidates] if context.purpose is Purpose.PICK else []
 
 
 def _still_to_do(context: Context) -> list[str]:

@@ -10,7 +10,7 @@ from fanfold.agent.paths import insane, normal
 from fanfold.agent.tools.base import Operation
 from fanfold.agent.tools.spill import PREFIX
 from fanfold.patch.globs import any_matches
-from fanfold.run.attempt import Purpose
+from fanfold.run.attempt import JUDGING
 from fanfold.run.events import AccessGranted
 
 if TYPE_CHECKING:
@@ -120,9 +120,9 @@ class Policy:
 
 
 def _operations(context: Context, role: Role, *, shell: bool) -> frozenset[Operation]:
-    """A picker only looks, so that its choice stays one of the candidates."""
+    """Who judges only looks, so that what is chosen stays what was handed in."""
     allowed = {Operation.READ, Operation.SUBMIT}
-    if context.purpose is not Purpose.PICK:
+    if context.purpose not in JUDGING:
         allowed.add(Operation.WRITE)
     if context.shell and shell:
         allowed.add(Operation.RUN)

@@ -19,7 +19,7 @@ from fanfold.agent.sections import Section, fit
 from fanfold.agent.tools.spill import PREFIX
 from fanfold.agent.tools.submit import letter
 from fanfold.patch.globs import any_matches
-from fanfold.run.attempt import Purpose
+from fanfold.run.attempt import JUDGING, Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +38,10 @@ _WORK = {
     Purpose.CANDIDATE: "Do the task below.",
     Purpose.PICK: "Several patches were made for the task below. Pick the best one and submit its"
     " letter as choice. Change nothing.",
+    Purpose.REVIEW: "A patch was made for the task below; your copy has it in it. Judge it against"
+    " the task. Submit with choice accept where it may be merged, with choice send_back where it is"
+    " wrong or lacks what the task asks for: then its author gets the summary, and mends it once."
+    " Change nothing.",
     Purpose.RESOLVE: "The patch for the task below conflicts with what was merged before it."
     " Write each conflicted file so that the intent of both sides holds, then submit.",
     Purpose.REPAIR: "With the patch for the task below in it, the merged result fails its checks."
@@ -47,6 +51,7 @@ _STARTING = {
     Purpose.WORK: "An earlier attempt left its partial work in your copy: look at it, go on there.",
     Purpose.RESOLVE: "Your copy has the conflicted files as ours; the rest of the patch is in it.",
     Purpose.REPAIR: "Your copy has the patch in it already.",
+    Purpose.REVIEW: "Your copy has the patch in it already.",
 }
 _RANKS = {
     "AGENTS.md": (1, 6_000),
@@ -209,7 +214,7 @@ def _frame(context: Context, spills: Mapping[str, str]) -> str:
 
 def _several(context: Context) -> list[str]:
     """How a unit of several tasks is worked on, so that each of them gets a commit of its own."""
-    if len(context.tasks) < 2 or context.purpose is Purpose.PICK:
+    if len(context.tasks) < 2 or context.purpose in JUDGING:
         return []
     finished = [each.task for each in context.finished]
     still_open = [task.id for task in context.tasks if task.id not in finished]

@@ -63,6 +63,7 @@ def build_request(
             engine=args.engine,
             gates=args.gates or ("defer" if args.detach else "ask"),
             candidates=args.candidates,
+            review=args.review,
             model=args.model,
             unit=args.unit,
             parallel=args.parallel,

@@ -99,6 +99,11 @@ def add_shape(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="attempts of each task side by side; an arbiter picks one",
     )
+    parser.add_argument(
+        "--review",
+        action="store_true",
+        help="a reviewer looks at each patch before it is merged, and may send it back once",
+    )
     parser.add_argument("--concurrency", type=_count, metavar="N", help="attempts at once")
     parser.add_argument("--model", default="", metavar="NAME", help="the model of every role")
     parser.add_argument("--only", nargs="+", default=[], metavar="TASK", help="only these tasks")

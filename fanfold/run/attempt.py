@@ -20,6 +20,11 @@ class Purpose(StrEnum):
     PICK = "pick"
     RESOLVE = "resolve"
     REPAIR = "repair"
+    REVIEW = "review"
+
+
+JUDGING = frozenset({Purpose.PICK, Purpose.REVIEW})
+ACCEPT, SEND_BACK = "accept", "send_back"
 
 
 class Exit(StrEnum):

@@ -83,7 +83,10 @@ class RunLimits(msgspec.Struct, frozen=True):
 
 
 class RunOptions(msgspec.Struct, frozen=True):
-    """How the user asked for the run; `batch` is the one that it belongs to, if any."""
+    """How the user asked for the run; `batch` is the one that it belongs to, if any.
+
+    With `review` a reviewer looks at each patch before it is merged, and may send it back once.
+    """
 
     engine: str = "local"
     gates: str = "ask"
@@ -94,6 +97,7 @@ class RunOptions(msgspec.Struct, frozen=True):
     sandbox: bool = True
     only: tuple[str, ...] = ()
     batch: str = ""
+    review: bool = False
 
 
 class RunRequested(EventData, frozen=True):

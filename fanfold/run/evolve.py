@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from fanfold.errors import InvalidStream
 from fanfold.run import approvals, merging
 from fanfold.run import events as e
-from fanfold.run.attempt import Exit, Purpose
+from fanfold.run.attempt import JUDGING, Exit, Purpose
 from fanfold.run.money import WARN_AT
-from fanfold.run.outcome import RESUMABLE, after_attempt, unjudged
+from fanfold.run.outcome import RESUMABLE, after_attempt, unjudged, unreviewed
 from fanfold.run.settle import close, settle, settle_all
 from fanfold.run.state import Checkpoint, Outcome, RunState, Try, UnitState, UnitStatus
 
@@ -121,7 +121,7 @@ def _dispatched(state: RunState, data: e.AttemptDispatched, _: datetime) -> None
         return
     state.reserved += data.slice
     state.landing = False
-    another = unit.status is UnitStatus.RUNNING or data.purpose is Purpose.PICK
+    another = unit.status is UnitStatus.RUNNING or data.purpose in JUDGING
     state.units[data.unit] = replace(
         unit,
         status=UnitStatus.RUNNING,
@@ -197,6 +197,8 @@ def _exhausted(state: RunState, data: e.BudgetExhausted, _: datetime) -> None:
             continue
         if unit.purpose is Purpose.PICK:
             state.units[name] = unjudged(unit)
+        elif unit.purpose is Purpose.REVIEW:
+            state.units[name] = unreviewed(unit)
         else:
             close(state, name, UnitStatus.FAILED, "budget")
 

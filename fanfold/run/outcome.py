@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from fanfold.run.attempt import Exit, Purpose
+from fanfold.run.attempt import JUDGING, SEND_BACK, Exit, Purpose
 from fanfold.run.circles import Circles
 from fanfold.run.holds import held, is_repeated
 from fanfold.run.state import RunState, Try, UnitState, UnitStatus
@@ -37,9 +37,11 @@ def after_attempt(state: RunState, unit: UnitState, ended: Try) -> UnitState:
     if ended.purpose is Purpose.CANDIDATE:
         return _after_candidate(state, unit)
     if ended.purpose is Purpose.PICK:
-        return _after_pick(unit, ended)
+        return _after_pick(state, unit, ended)
+    if ended.purpose is Purpose.REVIEW:
+        return _after_review(unit, ended)
     if ended.outcome is Exit.SUBMITTED:
-        return _patched(unit, ended)
+        return _handed_in(state, unit, ended)
     return _again_or_over(state, unit, ended)
 
 
@@ -123,7 +125,7 @@ def _after_candidate(state: RunState, unit: UnitState) -> UnitState:
     if unit.in_flight:
         return unit
     if len(unit.offered) == 1:
-        return _patched(unit, unit.offered[0])
+        return _handed_in(state, unit, unit.offered[0])
     if unit.offered:
         return replace(unit, status=UnitStatus.OPEN, purpose=Purpose.PICK)
     return _again_or_over(state, unit, min(unit.tries[unit.since :], key=_hopefulness))
@@ -138,8 +140,44 @@ def _hopefulness(candidate: Try) -> tuple[bool, bool, int]:
     )
 
 
-def _after_pick(unit: UnitState, ended: Try) -> UnitState:
+def _after_pick(state: RunState, unit: UnitState, ended: Try) -> UnitState:
     if ended.outcome in PAUSED:
         return replace(unit, status=UnitStatus.OPEN)
-    chosen = next((t for t in unit.offered if t.attempt == ended.choice), None)
-    return replace(_patched(unit, chosen), purpose=Purpose.WORK) if chosen else unjudged(unit)
+    chosen = next((t for t in unit.offered if t.attempt == ended.choice), unit.offered[0])
+    return _handed_in(state, unit, chosen)
+
+
+def _handed_in(state: RunState, unit: UnitState, carrier: Try) -> UnitState:
+    """A patch for the unit's task: to the reviewer first, where the run has one, and only once."""
+    if not state.options.review or unit.reviewed or unit.purpose in GIVEN_UP:
+        return replace(_patched(unit, carrier), purpose=_after(unit))
+    return replace(
+        unit, status=UnitStatus.OPEN, purpose=Purpose.REVIEW, continues=carrier.attempt, failures=0
+    )
+
+
+def _after(unit: UnitState) -> Purpose:
+    return Purpose.WORK if unit.purpose in JUDGING else unit.purpose
+
+
+def _after_review(unit: UnitState, ended: Try) -> UnitState:
+    """A review that was not made, for whatever reason, stops no patch."""
+    reviewed = ended.dispatched.continues
+    if ended.outcome in PAUSED:
+        return replace(unit, status=UnitStatus.OPEN, continues=reviewed)
+    if ended.choice != SEND_BACK:
+        return unreviewed(replace(unit, continues=reviewed))
+    return replace(
+        unit,
+        status=UnitStatus.OPEN,
+        purpose=Purpose.WORK,
+        continues=reviewed,
+        hint=f"A reviewer sent this back: {ended.detail}",
+        reviewed=True,
+    )
+
+
+def unreviewed(unit: UnitState) -> UnitState:
+    """The unit with the patch that a reviewer has let pass, or was not paid to look at."""
+    carrier = unit.try_of(unit.continues or "")
+    return replace(_patched(unit, carrier), purpose=Purpose.WORK, continues=None, reviewed=True)

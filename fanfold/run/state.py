@@ -84,6 +84,7 @@ class UnitState(msgspec.Struct, frozen=True, gc=False):
     `carrier` is the attempt whose patch stands for the unit; `blamed` are the checks that the last
     patch taken out again turned red. The latest round is `tries[since:]`.
     A person has passed judgement on `tries[:pardoned]`.
+    A `reviewed` unit's patch is not shown to a reviewer again.
     A `revoked` unit is running on a tree that was taken back: it starts anew once it has landed.
     """
 
@@ -97,6 +98,7 @@ class UnitState(msgspec.Struct, frozen=True, gc=False):
     cleared: str | None = None
     pardoned: int = 0
     escalated: bool = False
+    reviewed: bool = False
     continues: str | None = None
     hint: str = ""
     carrier: str | None = None

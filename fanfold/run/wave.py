@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LONGEST_BACKOFF_S = 60.0
 MOST_DOUBLINGS = 16
-ARBITER = "arbiter"
+JUDGES = {Purpose.PICK: "arbiter", Purpose.RESOLVE: "arbiter", Purpose.REVIEW: "reviewer"}
 CUT_SHORT = frozenset({Exit.LOST, Exit.INTERRUPTED, Exit.ESCALATE})
 
 
@@ -110,8 +110,7 @@ def _attempt(
     state: RunState, unit: UnitState, purpose: Purpose, offset: int
 ) -> Callable[[int], AttemptDispatched]:
     number = len(unit.tries) + 1 + offset
-    judged = purpose in (Purpose.PICK, Purpose.RESOLVE)
-    role = ARBITER if judged else unit.spec.role
+    role = JUDGES.get(purpose, unit.spec.role)
 
     def with_slice(amount: int) -> AttemptDispatched:
         return AttemptDispatched(

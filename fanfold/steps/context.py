@@ -12,6 +12,7 @@ from fanfold.errors import ArtifactMissing
 from fanfold.plan import formats
 from fanfold.run.artifacts import attempt_file, merge_file
 from fanfold.run.attempt import (
+    JUDGING,
     AttemptLimits,
     Candidate,
     Context,
@@ -169,9 +170,12 @@ class _Builder:
             earlier = self.unit.try_of(earlier).dispatched.continues
 
     def _candidates(self) -> tuple[Candidate, ...]:
-        if self.dispatched.purpose is not Purpose.PICK:
+        if self.dispatched.purpose not in JUDGING:
             return ()
-        offered = (t for t in self.unit.tries if t.purpose is Purpose.CANDIDATE and t.patch)
+        earlier = self._earlier()
+        reviewed = (earlier,) if earlier else ()
+        candidates = (t for t in self.unit.tries if t.purpose is Purpose.CANDIDATE and t.patch)
+        offered = candidates if self.dispatched.purpose is Purpose.PICK else reviewed
         return tuple(
             Candidate(
                 t.attempt,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.run import events as e
-from fanfold.run.attempt import Exit, Purpose
+from fanfold.run.attempt import SEND_BACK, Exit, Purpose
 from fanfold.run.holds import is_held
 from fanfold.run.state import LOST, PASSED, RunState, UnitStatus
 
@@ -100,6 +100,7 @@ def assert_no_patch_vanished(state: RunState, log: Sequence[e.Recorded]) -> None
                 UnitStatus.PATCHED,
                 UnitStatus.SKIPPED,
             }
+            waits = waits or (unit.purpose is Purpose.REVIEW and unit.continues == tried.attempt)
             taken_back = _revoked_after(tried.dispatched, state, log)
             fate = tried.attempt in applied | told or waits or taken_back
             assert fate, tried
@@ -107,7 +108,14 @@ def assert_no_patch_vanished(state: RunState, log: Sequence[e.Recorded]) -> None
 
 def _told(log: Iterable[e.Recorded]) -> set[str]:
     fates = (e.PatchRejected, e.PatchHeld, e.ConflictFound, e.PatchBlamed)
-    return {r.data.attempt for r in log if isinstance(r.data, fates)}
+    events = [r.data for r in log]
+    reviewed = {d.attempt: d.continues for d in events if isinstance(d, e.AttemptDispatched)}
+    sent_back = {
+        reviewed[d.attempt] or ""
+        for d in events
+        if isinstance(d, e.AttemptFinished) and d.choice == SEND_BACK
+    }
+    return sent_back | {d.attempt for d in events if isinstance(d, fates)}
 
 
 def _revoked_after(

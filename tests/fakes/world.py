@@ -14,7 +14,7 @@ import msgspec
 
 from fanfold.run import events as e
 from fanfold.run import steps
-from fanfold.run.attempt import CheckResult, Exit, Purpose
+from fanfold.run.attempt import ACCEPT, JUDGING, SEND_BACK, CheckResult, Exit, Purpose
 from fanfold.run.decide import decide, done_units
 from fanfold.run.evolve import evolve, fold
 from fanfold.run.money import WARN_AT
@@ -192,7 +192,7 @@ class World:
     def end_of(self, dispatched: e.AttemptDispatched) -> e.AttemptFinished:
         """How an attempt ends."""
         name = dispatched.attempt
-        judged = dispatched.purpose is Purpose.PICK
+        judged = dispatched.purpose in JUDGING
         outcome = self.outcome_of(dispatched)
         choice = self.choice_of(dispatched) if outcome is Exit.PICKED else None
         return e.AttemptFinished(
@@ -211,12 +211,16 @@ class World:
         name = dispatched.attempt
         if self._chancy(name) and self.chance(self.odds.trouble, name):
             return TROUBLES[int(self.draw(name, "which") * len(TROUBLES))]
-        return Exit.PICKED if dispatched.purpose is Purpose.PICK else Exit.SUBMITTED
+        return Exit.PICKED if dispatched.purpose in JUDGING else Exit.SUBMITTED
 
     def cost_of(self, dispatched: e.AttemptDispatched) -> int:
         return int(dispatched.slice * self.draw(dispatched.attempt, "cost"))
 
     def choice_of(self, dispatched: e.AttemptDispatched) -> str:
+        if dispatched.purpose is Purpose.REVIEW:
+            return (
+                SEND_BACK if self.chance(self.odds.deny, "review", dispatched.attempt) else ACCEPT
+            )
         offered = self.state.units[dispatched.unit].offered
         return offered[int(self.draw(dispatched.attempt, "choice") * len(offered))].attempt
 
@@ -343,5 +347,9 @@ def small_graph(seed: object) -> e.RunAdmitted:
         (),
         e.RunLimits(cap, slice_, wave=rng.choice((1, 2, 100)), attempts=rng.choice((1, 2, 3))),
         (e.CheckSpec("test"),) if rng.random() < 0.7 else (),
-        e.RunOptions(gates=rng.choice(("ask", "defer")), candidates=rng.choice((1, 1, 1, 2, 3))),
+        e.RunOptions(
+            gates=rng.choice(("ask", "defer")),
+            candidates=rng.choice((1, 1, 1, 2, 3)),
+            review=rng.random() < 0.3,
+        ),
     )

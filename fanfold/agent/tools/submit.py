@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from fanfold.agent.tools.base import Operation, Result, Tool, ToolFailure
 from fanfold.agent.tools.bench import Submission
+from fanfold.run.attempt import ACCEPT, SEND_BACK
 
 if TYPE_CHECKING:
     from fanfold.agent.tools.bench import Bench
@@ -73,7 +74,8 @@ def _choice(bench: Bench, arguments: SubmitArguments) -> str | None:
     by_name |= {c.lower(): c for c in bench.choices}
     chosen = by_name.get(arguments.choice.strip().lower())
     if chosen is None and arguments.status == "done":
-        names = ", ".join(letter(i) for i in range(len(bench.choices)))
+        words = {ACCEPT, SEND_BACK}
+        names = ", ".join(c if c in words else letter(i) for i, c in enumerate(bench.choices))
         raise ToolFailure(f"choice must be one of {names}, not {arguments.choice!r}")
     return chosen
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -25,14 +24,17 @@ GUIDE = ("AGENTS.md", "Keep lines short.\n" * 800)
 class Cached(Replies):
     """Submits at once, and counts its usage by a cache that other attempts share."""
 
-    def __init__(self, cache: PromptCache, failing: set[int], takes_s: float = 0.05) -> None:
+    def __init__(
+        self, cache: PromptCache, failing: set[int], together: threading.Barrier | None
+    ) -> None:
         super().__init__([DONE])
-        self.cache, self.failing, self.takes_s = cache, failing, takes_s
+        self.cache, self.failing, self.together = cache, failing, together
         self.usage = Usage()
 
     def send(self, request: ModelRequest, *, timeout_s: float) -> ModelReply:
         begin = self.cache.count(blocks_of(request), output=50)
-        time.sleep(self.takes_s)
+        if self.together is not None:
+            self.together.wait(20)
         if self.failing:
             self.failing.pop()
             raise ModelUnavailable("overloaded", retry_after=0.0)
@@ -44,13 +46,14 @@ def wave(warmth: Warmth | None, failing: set[int] | None = None) -> list[Report]
     """Six attempts of one role at once, each on a task of its own."""
     cache = PromptCache()
     failing = failing or set()
+    together = None if warmth else threading.Barrier(ATTEMPTS)
 
     def one(number: int) -> Report:
         attempt = Attempt(warmth=warmth or Warmth())
         attempt.context = a_context(
             tasks=(TaskText("t1", f"Do {number}", f"- [ ] Do {number}"),), instructions=(GUIDE,)
         )
-        return attempt.run(model=Cached(cache, failing))
+        return attempt.run(model=Cached(cache, failing, together))
 
     with ThreadPoolExecutor(ATTEMPTS) as pool:
         return list(pool.map(one, range(ATTEMPTS)))
