@@ -29,7 +29,7 @@ from fanfold.settings import (
 from fanfold.steps.wiring import Wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from fanfold.adapters.claude.bedrock import BedrockModel
     from fanfold.adapters.git.repository import GitRepository
@@ -126,11 +126,9 @@ def workspaces_of(repository: GitRepository, settings: Settings, *, sandbox: boo
     """
     from fanfold.adapters.git.workspaces import GitWorkspaces
     from fanfold.adapters.local.prepare import Checkout, Layers
-    from fanfold.adapters.local.registries import registry_variables
 
     home = cache_folder()
-    network = settings.prepare.network
-    sandboxed = _sandbox(sandbox, network, registry_variables(network, environment()))
+    sandboxed = _sandbox(sandbox, settings.prepare.network)
     preparing = GitWorkspaces(repository, home / "workspaces", sandboxed)
 
     def open_checkout(tree: str) -> Checkout:
@@ -298,18 +296,14 @@ def _scripted(settings: Settings) -> ModelFactory:
         raise InvalidSettings(problem) from None
 
 
-def _sandbox(
-    wanted: bool, hosts: Sequence[str] = (), variables: Mapping[str, str] | None = None
-) -> Sandbox:
-    from fanfold.adapters.local.registries import registry_hosts
+def _sandbox(wanted: bool, hosts: Sequence[str] = ()) -> Sandbox:
     from fanfold.adapters.local.sandbox import Bubblewrap, NoSandbox, harden_process
 
     harden_process()
     if not wanted:
         return NoSandbox(environment())
     require_sandbox()
-    allowed = registry_hosts(hosts, environment())
-    return Bubblewrap(environment(), allow_hosts=allowed, variables=variables)
+    return Bubblewrap(environment(), allow_hosts=hosts)
 
 
 def require_sandbox() -> None:

@@ -20,7 +20,9 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from fanfold.adapters.local import warden
 from fanfold.adapters.local.audit import audited
 from fanfold.adapters.local.bounded import run_bounded
+from fanfold.adapters.local.disk_watch import DiskWatch
 from fanfold.adapters.local.host_proxy import HostProxy, proxy_variables
+from fanfold.adapters.local.registries import registry_hosts, registry_variables
 from fanfold.adapters.local.sandbox_mounts import clean_environment
 from fanfold.adapters.local.sandbox_view import view
 from fanfold.adapters.local.shell import PROCESSES, shell
@@ -53,8 +55,8 @@ class Bubblewrap:
     """`ports.Sandbox`: only the tree, at `/workspace`, can be written, and only loopback reached.
 
     The system, toolchains and `.git` are read-only; HOME and /tmp are empty and forgotten after
-    each command; all its processes die with it. `allow_hosts` can be reached through a proxy that
-    the usual variables name. `variables` are there besides.
+    each command; all its processes die with it. `allow_hosts`, or kinds of registries, can be
+    reached through a proxy that the usual variables name. `spare_bytes` of the disk are left over.
     """
 
     def __init__(
@@ -63,11 +65,11 @@ class Bubblewrap:
         *,
         processes: int = PROCESSES,
         allow_hosts: Sequence[str] = (),
-        variables: Mapping[str, str] | None = None,
+        spare_bytes: int | None = None,
     ) -> None:
         self._environ, self._processes = environ, processes
-        self._allow_hosts = tuple(allow_hosts)
-        self._environment = {**clean_environment(environ), **(variables or {})}
+        self._allow_hosts, self._spare_bytes = tuple(allow_hosts), spare_bytes
+        self._environment = clean_environment(environ)
         self._program = shutil.which("bwrap", path=self._environment["PATH"]) or "bwrap"
 
     def run(
@@ -80,13 +82,16 @@ class Bubblewrap:
         hosts: Sequence[str] | None = None,
     ) -> CommandResult:
         """Run `sh -c command` at `root`. Raises `SandboxUnavailable` when it could not start."""
-        allowed = self._allow_hosts if hosts is None else tuple(hosts)
-        call = _Call(shell(command, self._processes), Path(root), timeout_s, stop)
-        if not allowed:
-            return audited(*self._run(call, hearing=self._hears))
+        names = self._allow_hosts if hosts is None else tuple(hosts)
+        watch = DiskWatch(root, stop, self._spare_bytes)
+        call = _Call(shell(command, self._processes), Path(root), timeout_s, watch)
+        if not names:
+            return watch.judged(audited(*self._run(call, hearing=self._hears)))
+        allowed = registry_hosts(names, self._environ)
+        call = call._replace(variables=registry_variables(names, self._environ))
         with HostProxy(allowed) as proxy:
             result, seconds, told = self._run(call, proxy.folder, hearing=self._hears)
-            return audited(result, seconds, told + proxy.told, allowed)
+            return watch.judged(audited(result, seconds, told + proxy.told, allowed))
 
     def _run(
         self, call: _Call, reachable: Path | None = None, *, hearing: bool
@@ -115,7 +120,7 @@ class Bubblewrap:
                 ],
                 call.timeout_s,
                 cwd="/",
-                env=self._environment,
+                env={**self._environment, **call.variables},
                 pass_fds=[file.fileno() for file in (options, status, report, names)],
                 sweep=lambda late: _kill_contained(status) if late else None,
                 stop=call.stop,
@@ -231,6 +236,7 @@ class _Call(NamedTuple):
     root: Path
     timeout_s: float
     stop: StopSignal | None
+    variables: Mapping[str, str] = {}
 
 
 def _warden(report: int, *flags: bool) -> tuple[str, ...]:

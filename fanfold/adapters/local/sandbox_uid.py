@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 from fanfold.adapters.local import second_user
 from fanfold.adapters.local.audit import audited
 from fanfold.adapters.local.bounded import run_bounded
+from fanfold.adapters.local.disk_watch import DiskWatch
 from fanfold.adapters.local.host_proxy import HostProxy, proxy_variables
+from fanfold.adapters.local.registries import registry_hosts, registry_variables
 from fanfold.adapters.local.sandbox_mounts import clean_environment
 from fanfold.adapters.local.shell import PROCESSES, shell
 from fanfold.errors import SandboxUnavailable
@@ -57,10 +59,11 @@ class SecondUser:
         online: bool = False,
         processes: int = PROCESSES,
         allow_hosts: Sequence[str] = (),
-        variables: Mapping[str, str] | None = None,
+        spare_bytes: int | None = None,
     ) -> None:
-        self._environment = {**clean_environment(environ), **(variables or {})}
+        self._environ, self._environment = environ, clean_environment(environ)
         self._home, self._allow_hosts = home.absolute(), tuple(allow_hosts)
+        self._spare_bytes = spare_bytes
         self._online, self._processes = online, processes
 
     def available(self) -> str | None:
@@ -89,13 +92,16 @@ class SecondUser:
         user = user_of(root)
         self._open_up(Path(root))
         _hand_over(Path(root), user)
-        allowed = self._allow_hosts if hosts is None else tuple(hosts)
+        names = self._allow_hosts if hosts is None else tuple(hosts)
+        allowed = registry_hosts(names, self._environ)
+        watch = DiskWatch(root, stop, self._spare_bytes)
         with ExitStack() as stack:
             own = stack.enter_context(tempfile.TemporaryDirectory(prefix="fanfold-home-"))
             os.chown(own, user, user)
             stack.callback(_clear, user)
             report = stack.enter_context(tempfile.TemporaryFile())
             variables = {"HOME": own, "TMPDIR": own, **_TRUSTING}
+            variables |= registry_variables(names, self._environ)
             proxy = None
             if allowed and not self._online:
                 proxy = stack.enter_context(HostProxy(allowed, port=True))
@@ -107,11 +113,11 @@ class SecondUser:
                 env={**self._environment, **variables},
                 pass_fds=(report.fileno(),),
                 sweep=lambda _: _end_all(user),
-                stop=stop,
+                stop=watch,
             )
             report.seek(0)
             told = report.read() + (proxy.told if proxy else b"")
-            return audited(result, timeout_s, told, allowed)
+            return watch.judged(audited(result, timeout_s, told, allowed))
 
     def _words(self, command: str, user: int, report: int) -> list[str]:
         source = Path(second_user.__file__).read_text("utf-8")

@@ -29,6 +29,7 @@ def view(environ: Mapping[str, str], also: Sequence[Path], *, sized: bool) -> It
     """
     yield from _system(sized)
     yield from _KERNEL
+    yield from _empty("/dev/shm", "1777", sized)  # noqa: S108
     for place, mode in {**_EMPTY, str(home(environ)): "0700"}.items():
         yield from _empty(place, mode, sized)
     for folder in (*toolchains(environ), *(place for place in also if not is_system(place))):

@@ -195,6 +195,26 @@ def test_a_file_cannot_fill_the_disk(sandbox: Sandbox, root: Path) -> None:
     assert not (root / "big").exists() or (root / "big").stat().st_size < 20 << 30
 
 
+@pytest.mark.parametrize("kind", ["bubblewrap", "second user"])
+def test_many_files_cannot_fill_the_disk(place: Path, root: Path, kind: str) -> None:
+    environ = {"PATH": os.defpath, "HOME": str(place / "home")}
+
+    def sandbox(spare: int) -> Bubblewrap | SecondUser:
+        if kind == "bubblewrap":
+            return Bubblewrap(environ, spare_bytes=spare)
+        return SecondUser(environ, place, spare_bytes=spare)
+
+    if sandbox(0).available():
+        pytest.skip("no such sandbox here")
+    command = "i=0; while :; do head -c 30000000 /dev/zero >f$((i % 40)); i=$((i+1)); done"
+    began = time.monotonic()
+    left = shutil.disk_usage(root).free - (100 << 20)
+    result = sandbox(left).run(command, str(root), 30)
+    assert time.monotonic() - began < 25
+    assert Incident(IncidentKind.DISK, "ended: the disk is nearly full") in result.incidents
+    assert (result.stopped, result.exit_code) == (False, 130)
+
+
 def test_a_fork_bomb_ends_with_its_command(sandbox: Sandbox, root: Path) -> None:
     nap = f"sleep 20.{time.time_ns()}"
     start = time.monotonic()
