@@ -24,6 +24,7 @@ from fanfold.errors import ArtifactMissing
 from fanfold.run.artifacts import REQUESTS
 from fanfold.run.events import run_stream
 from fanfold.settings import Deployment, credentials, environment, from_environment, own_version
+from fanfold.steps.intake import WRITTEN
 from fanfold.steps.invoke import invoke
 from fanfold.steps.journal import Superseded
 from fanfold.steps.reap import reap_execution
@@ -157,7 +158,14 @@ class Host:
         return server
 
     def _deliver(self) -> None:
-        """The queue, the rules and the streams."""
+        """The queue, the rules and the streams; without them no command shall wait for ever."""
+        try:
+            self._keep_delivering()
+        except BaseException:
+            self.cut()
+            raise
+
+    def _keep_delivering(self) -> None:
         while not self._over.wait(LOOK_S):
             if self.held:
                 continue
@@ -175,7 +183,7 @@ class Host:
             self.cloud.projections(run_id).project(run_stream(run_id))
 
     def _start(self, key: str) -> None:
-        body = json.dumps({"detail": {"object": {"key": key}}})
+        body = json.dumps({"detail-type": WRITTEN, "detail": {"object": {"key": key}}})
         records = {"Records": [{"messageId": "1", "body": body}]}
         handler = importlib.import_module("functions.start").handler
         assert handler(records, Invocation("start"), self.cloud) == {"batchItemFailures": []}
