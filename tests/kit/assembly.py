@@ -132,6 +132,11 @@ class Assembly:
             role["AssumeRolePolicyDocument"]["Statement"],
         )
 
+    @property
+    def key_arn(self) -> str:
+        ((stack, key),) = self.of_type("AWS::KMS::Key")
+        return self._arn(stack, key)
+
     def endpoint(self, service: str) -> list[Statement]:
         """The policy of the endpoint of `service`, such as `dynamodb` or `ecr.api`."""
         (found,) = (

@@ -76,7 +76,7 @@ class S3ArtifactStore:
         folder = prefix.removesuffix("/")
         if not prefix:
             return sorted(self._keys(""))
-        own = [folder] if self.exists(folder) else []
+        own = [folder] if self._is_listed(folder) else []
         return own + sorted(self._keys(f"{folder}/"))
 
     def delete(self, prefix: str) -> int:

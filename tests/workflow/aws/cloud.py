@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
@@ -36,6 +37,7 @@ from tests.workflow.aws.site import RUN, BrokenStore, build, played
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from fanfold.adapters.aws.clients import Clients
     from fanfold.adapters.git.repository import GitRepository
     from fanfold.run.events import EventData
     from fanfold.steps.wiring import Wiring
@@ -63,9 +65,10 @@ class Deployed:
     cloud: Cloud
     containers: Containers
     state_machine: str
+    of: Callable[[str], Cloud]
 
     def call(self, function: str, event: dict[str, Any]) -> Any:
-        return _handler(function)(event, Invocation(function), self.cloud)
+        return _handler(function)(event, Invocation(function), self.of(function))
 
     def request(self) -> None:
         """The message that the manifest of the run makes."""
@@ -116,9 +119,10 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Trouble:
-    """`wrap` stands before every function."""
+    """`wrap` stands before every function; `clients` are those that a role works with."""
 
     wrap: Callable[[str, Function], Function] = lambda _, function: function
+    clients: Callable[[str], Clients] = lambda _: shared_clients()
 
 
 NONE = Trouble()
@@ -139,17 +143,28 @@ def deployed(scenario: Scenario, folder: Path, trouble: Trouble = NONE) -> Gener
             client.send_task_failure(taskToken=token, error=error, cause=cause)
 
         called = Functions(functions, MARGIN_S + OUTGROWN_S if scenario.outgrow else LONGEST_S)
-        containers = Containers(_Worker(site, folder, called), fail)
+        container = trouble.clients("worker-implementer")
+        containers = Containers(_Worker(site, folder, called, container), fail)
         with interpreted(called, containers), _short_history(scenario.history):
             arn = client.create_state_machine(
                 name="run", definition=deployable(), roleArn="arn:aws:iam::123456789012:role/run"
             )["stateMachineArn"]
             cloud = _wired(site, folder / "control", state_machine=arn)
-            light = _wired(site, folder / "attempts", role="docs", shell=False, called=called)
-            functions |= {name: _bound(name, cloud) for name in STEPS}
-            functions |= {f"attempt-{role}": _bound("attempt", light) for role in ROLES}
+
+            @cache
+            def of(function: str) -> Cloud:
+                clients = trouble.clients(function.replace("_", "-"))
+                place = folder / function
+                if not function.startswith("attempt-"):
+                    return _wired(site, place, state_machine=arn, clients=clients)
+                role = function.removeprefix("attempt-")
+                return _wired(site, place, role=role, shell=False, called=called, clients=clients)
+
+            functions |= {name: _bound(name, of(name)) for name in STEPS}
+            attempts = [f"attempt-{role}" for role in ROLES]
+            functions |= {name: _bound("attempt", of(name)) for name in attempts}
             functions |= {name: trouble.wrap(name, each) for name, each in functions.items()}
-            deployment = Deployed(site, cloud, containers, arn)
+            deployment = Deployed(site, cloud, containers, arn, of)
             site.stop = deployment.stop
             yield deployment
 
@@ -162,6 +177,7 @@ def _wired(
     role: str = "",
     shell: bool = True,
     called: Functions | None = None,
+    clients: Clients | None = None,
 ) -> Cloud:
     """The program's own wiring, with the agents and the troubles of the scenario.
 
@@ -180,7 +196,7 @@ def _wired(
             role=role,
             run_slots=1,
         ),
-        shared_clients(),
+        clients or shared_clients(),
         folder,
         sandbox=NoSandbox(environment()) if shell else None,
         clock=site.wiring.clock,
@@ -241,8 +257,9 @@ class SpotTaken(Exception):
 class _Worker:
     """What the container of a worker does; each has a disk of its own."""
 
-    def __init__(self, site: Site, folder: Path, called: Functions) -> None:
+    def __init__(self, site: Site, folder: Path, called: Functions, clients: Clients) -> None:
         self._site, self._folder, self._called = site, folder, called
+        self._clients = clients
 
     def __call__(self, variables: dict[str, str]) -> None:
         attempt, key = variables["FANFOLD_WORKER_ATTEMPT"], variables["FANFOLD_WORKER_KEY"]
@@ -260,7 +277,9 @@ class _Worker:
         """`stop_after` that many looks at whether to stop, it is time to."""
         looks = count(1)
         disk = Path(mkdtemp(dir=self._folder))
-        worker = _wired(self._site, disk, role="implementer", called=self._called)
+        worker = _wired(
+            self._site, disk, role="implementer", called=self._called, clients=self._clients
+        )
         cloud = worker.claimed(Claim(RUN, attempt, key, holder))
         journal = cloud.supervision.journal(RUN)
         invoke(
