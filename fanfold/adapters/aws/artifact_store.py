@@ -76,6 +76,7 @@ class S3ArtifactStore:
         folder = prefix.removesuffix("/")
         if not prefix:
             return sorted(self._keys(""))
+        check_key(folder)
         own = [folder] if self._is_listed(folder) else []
         return own + sorted(self._keys(f"{folder}/"))
 
