@@ -1,10 +1,11 @@
-"""`fanfold ready`: mark a track approved, so that it may run."""
+"""`fanfold ready`: mark a track approved, so that it may run; where one is deployed, it does."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanfold.cli.output import say, say_json
+from fanfold.cli.engines import AWS, engine_of
+from fanfold.cli.output import say, say_json, tell
 from fanfold.cli.plans import find_plans, known_tracks, read_plan
 from fanfold.cli.runs import project_of
 from fanfold.errors import UserError
@@ -13,6 +14,8 @@ from fanfold.plan.graph import build
 
 if TYPE_CHECKING:
     import argparse
+
+    from fanfold.bootstrap import Project
 
 EXAMPLES = """\
 examples:
@@ -37,15 +40,29 @@ def run(args: argparse.Namespace) -> int:
     approved = tracks.approve(file.read_bytes(), target)
     file.write_bytes(approved)
     track = next(t for t in known_tracks(project) if t.plan == path)
+    run_id = _submitted(project, path) if project.settings.cloud.stack else None
     if args.json:
-        say_json(
-            {
-                "schema": "fanfold.ready/1",
-                "track": track.id,
-                "state": track.state.value,
-                "file": target,
-            }
-        )
+        told = {"track": track.id, "state": track.state.value, "file": target, "run": run_id}
+        say_json({"schema": "fanfold.ready/1", **told})
     else:
-        say(f"{track.id} is approved in {target}; next: fanfold run")
+        follow = f"fanfold watch {run_id}" if run_id else "fanfold run"
+        say(f"{track.id} is approved in {target}; next: {follow}")
     return 0
+
+
+def _submitted(project: Project, path: str) -> str | None:
+    """The run that the deployment was asked for; None without a cap that bounds it."""
+    cap = project.settings.cap
+    if cap is None:
+        tell("not submitted: no cap; set limits.run_usd in fanfold.toml")
+        return None
+    from fanfold.cli.main import command_parser
+    from fanfold.cli.request import build_request
+
+    asked = command_parser("run").parse_args([path, "--engine", AWS, "--detach"])
+    # Read again: the approval may stand in the plan itself.
+    plan = read_plan(project, path)
+    project.prepare()
+    request = build_request(project, plan, asked, cap)
+    engine_of(project, AWS).submit(request, plan.data)
+    return request.run_id

@@ -256,6 +256,22 @@ def test_a_run_that_was_refused_starts_when_it_is_asked_for_again(host: Host, ro
     assert (done.code, done.json["run"]) == (0, run)
 
 
+def test_a_track_that_is_ready_is_submitted(
+    host: Host, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.held = True
+    bare = fanfold(root, "ready", "--json")
+    assert (bare.code, bare.json["run"]) == (0, None)
+    assert "no cap" in bare.err
+    monkeypatch.setenv("FANFOLD_LIMITS_RUN_USD", "5")
+    ready = fanfold(root, "ready", "--json")
+    assert (ready.code, ready.json["state"]) == (0, "approved")
+    assert host.asked_for(1)
+    assert fanfold(root, "status", ready.json["run"], "--json").code == 0
+    assert fanfold(root, *CLOUD, "--detach").json["run"] == ready.json["run"]
+    host.forget()
+
+
 def test_a_deployment_of_another_version_is_refused(
     host: Host, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
