@@ -17,7 +17,7 @@ from fanfold.adapters.git.workspaces import GitWorkspaces
 from fanfold.adapters.local.artifact_store import FileArtifactStore
 from fanfold.adapters.local.clock import SystemClock
 from fanfold.adapters.local.event_store import JsonlEventStore
-from fanfold.adapters.local.sandbox import NoSandbox
+from fanfold.adapters.local.sandbox import Bubblewrap, NoSandbox
 from fanfold.adapters.local.secrets import Secrets
 from fanfold.agent.attempt import run_attempt
 from fanfold.agent.desk import Desk
@@ -67,7 +67,14 @@ class Script:
         return {"type": "tool_use", "id": f"toolu_{step}", "name": name, "input": given}
 
 
-def played(*, files: bool, together: int = 1, instructions: str = "") -> Played:
+def contains() -> bool:
+    """Whether commands can be contained here."""
+    return Bubblewrap(environment()).available() is None
+
+
+def played(
+    *, files: bool, together: int = 1, instructions: str = "", contained: bool = False
+) -> Played:
     """One attempt to its end; exits where it does not end as it should."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -76,7 +83,8 @@ def played(*, files: bool, together: int = 1, instructions: str = "") -> Played:
             subprocess.run(["git", *words.split()], cwd=folder, check=True)
         repository = open_repository(folder)
         tree = repository.tree_of("HEAD")
-        workspaces = GitWorkspaces(repository, folder / ".home", NoSandbox(environment()))
+        sandbox = Bubblewrap(environment()) if contained else NoSandbox(environment())
+        workspaces = GitWorkspaces(repository, folder / ".home", sandbox)
         workspace = workspaces.open(tree, shell=True, name="x")
         workspace.run("true", 9)
         script = Script(files=files, together=together)
