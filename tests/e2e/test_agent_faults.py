@@ -6,6 +6,7 @@ report is what the events say and never above the slice.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tests.fakes.messages_wire import Answer
 
 KEY = "-".join(("fake", "key", "of", "the", "agent"))
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "model-faults.md"
 SLICE = 2_000_000
 OVERLOADED = Refusal(529, "overloaded_error")
 WRONG = {"file_path": "wrong.py", "content": "never\n" * 20}
@@ -188,3 +190,10 @@ def test_usage_that_explodes_ends_the_attempt_at_once(
     assert report.exit is Exit.BUDGET
     assert report.cost == fold.cost
     assert len(line[0].calls) == 1
+
+
+def test_the_guide_tells_every_outcome() -> None:
+    rows = (line.split(" | ") for line in GUIDE.read_text("utf-8").splitlines())
+    told = {row[0].removeprefix("| "): row[1] for row in rows if len(row) == 3}
+    told.pop("fault")
+    assert told == {fault: exit_.value for fault, (_, exit_) in TABLE.items()}

@@ -11,6 +11,7 @@ from fanfold.cli.demo.agents import agents
 from fanfold.cli.demo.repository import FILES
 from fanfold.cli.demo.repository import PLAN as DEMO_PLAN
 from fanfold.run.money import from_dollars
+from tests.fakes.bedrock import sign_in, well_signed
 from tests.fakes.messages_api import FakeMessagesApi, refused_url
 from tests.fakes.messages_wire import Cut, Raw, Refusal, Reply, text, tool
 from tests.fakes.projects import PLAN, fanfold, git, make_repository
@@ -179,3 +180,34 @@ def test_the_demo_is_played_over_http(tmp_path: Path, api: FakeMessagesApi) -> N
         "1.4": 0,
         "2.1": 1,
     }
+
+
+def test_a_run_through_bedrock(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same run, signed; in a geography, whose prices are a tenth above the list."""
+    for name in ("ANTHROPIC_API_KEY", "FANFOLD_MODEL_SCRIPT", "AWS_BEARER_TOKEN_BEDROCK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FANFOLD_MODEL_PROVIDER", "bedrock")
+    sign_in(monkeypatch)
+    usage = {"input_tokens": 10_000, "output_tokens": 1}
+    with FakeMessagesApi(default=agent, signature=well_signed) as bedrock:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", bedrock.url)
+        bedrock.replies.append(tool("write", {"file_path": "a.txt", "content": "a\n"}, usage=usage))
+        ended = fanfold(root, *RUN)
+        looked = fanfold(root, "doctor", "--json")
+    assert ended.code == 0, ended.err
+    assert git(root, "show", f"{ended.json['branch']}:a.txt") == "a"
+    assert {seen.body["model"] for seen in bedrock.calls} == {"eu.anthropic.claude-sonnet-5-5"}
+    assert from_dollars(ended.json["cost_usd"]) >= 22_000
+    assert "AWS credentials are there" in looked.out
+
+
+def test_bedrock_without_credentials_is_said_before_the_run(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FANFOLD_MODEL_SCRIPT", raising=False)
+    monkeypatch.setenv("FANFOLD_MODEL_PROVIDER", "bedrock")
+    sign_in(monkeypatch, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    ended = fanfold(root, *RUN)
+    assert (ended.code, ended.out) == (2, "")
+    assert "no AWS credentials for Bedrock" in ended.err
+    assert ended.err.count("\n") == 1

@@ -44,6 +44,34 @@ def test_checks_and_agents_run_in_the_sandbox(
 
 
 @contained
+def test_a_tester_writes_tests_and_runs_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = "# Plan\n\n## Phase 1: Tests\n\n- [ ] Task: Write tests for double\n"
+    root = letters_repository(tmp_path / "project", plan)
+    (root / "double.py").write_text("def double(n):\n    return n + n\n")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "double")
+    test = (
+        "import unittest\nfrom double import double\n\n\nclass Doubles(unittest.TestCase):\n"
+        "    def test_two(self):\n        self.assertEqual(double(2), 4)\n"
+    )
+    turns = [
+        {"calls": [{"name": "write", "input": {"file_path": "test_double.py", "content": test}}]},
+        {"calls": [{"name": "bash", "input": {"command": "python3 -m unittest -v test_double"}}]},
+        {"calls": [{"name": "submit", "input": {"status": "done", "summary": "Tested."}}]},
+    ]
+    play(monkeypatch, tmp_path, {"task": "Write tests for double", "turns": turns})
+    ended = fanfold(root, *RUN, "--check", "python3 -m unittest test_double")
+    assert (ended.code, ended.json["verified"]) == (0, True), ended.err
+    (tried,) = fanfold(root, "show", "", "1.1", "--json").json["attempts"]
+    assert (tried["role"], tried["report"]["files"]) == ("tester", ["test_double.py"])
+    transcript = fanfold(root, "show", "", "1.1", "--transcript").out
+    assert "test_two" in transcript
+    assert "[exit code 0]" in transcript
+
+
+@contained
 def test_the_demo_shows_the_whole_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     ended = fanfold(tmp_path, "demo", "look")
