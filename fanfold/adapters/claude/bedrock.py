@@ -16,12 +16,12 @@ from fanfold.bedrock import bedrock_id, routing_of
 from fanfold.errors import InvalidSettings, MissingKey, ModelDenied
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable
 
     from anthropic.lib.bedrock import AnthropicBedrockMantle
     from botocore.credentials import Credentials
     from botocore.session import Session
-    from httpx2 import Auth
+    from httpx2 import Request
 
     from fanfold.ports import ModelReply, ModelRequest
 
@@ -109,25 +109,20 @@ def _credentials(session: Session) -> Credentials:
     return found
 
 
-def _signer(credentials: Credentials, region: str) -> Auth:
+def _signer(credentials: Credentials, region: str) -> Callable[[Request], Request]:
+    """Signature Version 4 of each request, with credentials as fresh as the chain keeps them."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.exceptions import BotoCoreError
-    from httpx2 import Auth, Request, Response
 
-    class Signer(Auth):
-        """Signature Version 4, with credentials as fresh as the chain keeps them."""
+    def sign(request: Request) -> Request:
+        signed = {k: v for k, v in request.headers.items() if k.lower() not in _UNSIGNED}
+        draft = AWSRequest(request.method, str(request.url), signed, request.read())
+        try:
+            SigV4Auth(credentials, SERVICE, region).add_auth(draft)
+        except BotoCoreError as error:
+            raise ModelDenied(f"no AWS credentials for Bedrock: {error}") from None
+        request.headers.update(dict(draft.headers.items()))
+        return request
 
-        requires_request_body = True
-
-        def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
-            signed = {k: v for k, v in request.headers.items() if k.lower() not in _UNSIGNED}
-            draft = AWSRequest(request.method, str(request.url), signed, request.content)
-            try:
-                SigV4Auth(credentials, SERVICE, region).add_auth(draft)
-            except BotoCoreError as error:
-                raise ModelDenied(f"no AWS credentials for Bedrock: {error}") from None
-            request.headers.update(dict(draft.headers.items()))
-            yield request
-
-    return Signer()
+    return sign

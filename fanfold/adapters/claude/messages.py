@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anthropic import Anthropic
     from anthropic._streaming import ServerSentEvent
     from anthropic.lib.bedrock import AnthropicBedrockMantle
-    from httpx2 import Auth, Client
+    from httpx2 import Client, Request
 
     from fanfold.adapters.claude.failures import Mends
 
@@ -138,7 +138,7 @@ class ClaudeModel(MessagesModel):
         super().__init__(connect, silence_s=silence_s, secrets=lambda: (key,), mends=ANTHROPIC)
 
 
-def http_client(auth: Auth | None = None) -> Client:
+def http_client(auth: Callable[[Request], Request] | None = None) -> Client:
     """Follows no redirects, which would carry the key elsewhere, and asks no proxy for loopback."""
     from anthropic import DefaultHttpxClient
 
