@@ -16,6 +16,7 @@ from fanfold.errors import FanfoldError
 from fanfold.run.batch_events import batch_stream
 from fanfold.run.batch_view import batch_exit_code
 from fanfold.run.state import Outcome
+from fanfold.run.view import gate_line
 from fanfold.steps.batch_report import view_of
 from fanfold.steps.batch_request import load_batch
 from fanfold.steps.journal import BatchJournal
@@ -108,6 +109,8 @@ def describe_batch(view: dict[str, Any]) -> str:
         if t["reason"] == "budget" and not t["run"]
     ]
     lines += [f"conflict: {t['id']}" for t in view["tracks"] if t["state"] == "conflicted"]
+    gates = (gate for gate in view["gates"] if gate["state"] == "waiting")
+    lines += [f"run {gate['run']}, {gate_line(gate)}" for gate in gates]
     if view["branch"]:
         lines.append(f"result: branch {view['branch']}")
     return "\n".join([*lines, *(f"next: {command}" for command in view["next"])])

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 def approval_requested(state: RunState, data: e.ApprovalRequested, _: datetime) -> None:
     gate = state.units.get(data.gate)
     if gate is not None and state.ready(gate):
-        state.gates[data.gate] = GateState(data.tree, data.from_tree)
+        state.gates[data.gate] = GateState(
+            data.tree,
+            data.from_tree,
+            patch=data.patch,
+            files=data.files,
+            added=data.added,
+            removed=data.removed,
+        )
         state.units[data.gate] = replace(gate, status=UnitStatus.WAITING)
 
 

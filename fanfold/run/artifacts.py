@@ -23,6 +23,11 @@ def verify_file(run_id: str, name: str) -> str:
     return f"runs/{run_id}/verify/{name}"
 
 
+def gate_file(run_id: str, gate: str) -> str:
+    """What a person who decides a gate looks at."""
+    return f"runs/{run_id}/gates/{gate}.diff"
+
+
 def result_file(run_id: str, name: str) -> str:
     return f"runs/{run_id}/result/{name}"
 

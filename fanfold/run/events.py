@@ -257,11 +257,18 @@ class PatchBlamed(EventData, frozen=True):
 
 
 class ApprovalRequested(EventData, frozen=True):
-    """A person must look at `from_tree`..`tree`."""
+    """A person must look at `from_tree`..`tree`, which the artifact `patch` shows.
+
+    It changes `files` and has so many lines `added` and `removed`.
+    """
 
     gate: str
     tree: str
     from_tree: str
+    patch: str = ""
+    files: int = 0
+    added: int = 0
+    removed: int = 0
 
 
 class ApprovalGranted(EventData, frozen=True):

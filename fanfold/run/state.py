@@ -138,12 +138,16 @@ class UnitState(msgspec.Struct, frozen=True, gc=False):
 
 
 class GateState(msgspec.Struct, frozen=True):
-    """A gate that was put before a person: judge `from_tree`..`tree`."""
+    """A gate that was put before a person: judge `from_tree`..`tree`, as `patch` shows it."""
 
     tree: str
     from_tree: str
     state: str = "waiting"
     reason: str = ""
+    patch: str = ""
+    files: int = 0
+    added: int = 0
+    removed: int = 0
 
 
 class Checkpoint(msgspec.Struct, frozen=True, gc=False):

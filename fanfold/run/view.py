@@ -16,7 +16,7 @@ from fanfold.run.money import dollars
 from fanfold.run.state import Outcome, RunState, UnitStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from fanfold.plan.model import Plan
     from fanfold.run.state import UnitState
@@ -221,6 +221,17 @@ def _status(state: RunState, task: TaskSpec, unit: UnitState | None) -> tuple[st
     return "skipped", state.failure or state.outcome.value
 
 
+def gate_line(gate: Mapping[str, Any]) -> str:
+    """A gate's row of a view for a person: what it judges, its price and the command."""
+    line = f"gate {gate['id']} {gate['state']}"
+    if gate["patch"]:
+        size = f"{gate['files']} files, +{gate['added']} -{gate['removed']}"
+        line += f": {size}, ${gate['cost_usd']}; look: {gate['diff']}"
+    elif gate["diff"]:
+        line += f": ${gate['cost_usd']}; look: {gate['diff']}"
+    return line
+
+
 def ended_as(unit: UnitState) -> tuple[str, str | None]:
     """How a unit ended, and why; `waiting` while it has not."""
     return ENDED.get(unit.status, "waiting"), unit.reason
@@ -233,11 +244,21 @@ def _gate_units(state: RunState) -> list[str]:
 
 
 def _gate(state: RunState, name: str) -> dict[str, Any]:
-    asked = state.gates.get(name)
+    """`patch` is the key of an artifact that shows the same as the command `diff`."""
+    asked, spec = state.gates.get(name), state.units[name].spec
+    judged = [state.units[unit] for unit in (spec.covers or (name,)) if unit in state.units]
+    waits = asked is not None and asked.state == "waiting"
     return {
         "id": name,
+        "title": spec.title,
         "state": asked.state if asked else "pending",
         "diff": f"git diff {asked.from_tree} {asked.tree}" if asked else None,
+        "patch": (asked.patch or None) if asked else None,
+        "files": asked.files if asked else 0,
+        "added": asked.added if asked else 0,
+        "removed": asked.removed if asked else 0,
+        "cost_usd": dollars(sum(tried.cost for unit in judged for tried in unit.tries)),
+        "approve": f"fanfold approve {state.run_id} {name}" if waits else None,
     }
 
 

@@ -9,6 +9,7 @@ from fanfold.plan import formats
 from fanfold.run.artifacts import batch_file
 from fanfold.run.batch_view import batch_view
 from fanfold.run.events import TaskSpec
+from fanfold.run.view import gate_line
 from fanfold.steps.batch_request import load_batch
 from fanfold.steps.journal import Journal
 from fanfold.steps.request import load_plan
@@ -67,7 +68,7 @@ def render(view: dict[str, Any]) -> str:
             ],
         ),
         _listing("Checks", [_check(c) for c in view["checks"]]),
-        _listing("Gates", [f"{g['run']} {g['id']}: {g['state']}" for g in view["gates"]]),
+        _listing("Gates", [f"run {g['run']}, {gate_line(g)}" for g in view["gates"]]),
         _listing("Next", [f"`{command}`" for command in view["next"]]),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"

@@ -36,7 +36,7 @@ def perform(journal: Journal, step: steps.Step, wiring: Wiring) -> None:
         case steps.Ask():
             from fanfold.steps.ask import ask
 
-            ask(journal, step)
+            ask(journal, step, wiring)
         case steps.WriteBack():
             from fanfold.steps.write_back import write_back
 

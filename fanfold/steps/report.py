@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fanfold.run.holds import is_held
 from fanfold.run.state import Outcome
-from fanfold.run.view import run_view
+from fanfold.run.view import gate_line, run_view
 
 if TYPE_CHECKING:
     from fanfold.run.state import RunState
@@ -104,7 +104,9 @@ def _checks(view: dict[str, Any]) -> str:
 
 
 def _gates(view: dict[str, Any]) -> str:
-    lines = [f"- {g['id']}: {g['state']}, `{g['diff'] or 'not reached'}`" for g in view["gates"]]
+    lines = [
+        f"- {gate_line(g)}" + (f"; `{g['approve']}`" if g["approve"] else "") for g in view["gates"]
+    ]
     return "## Gates\n\n" + "\n".join(lines) if lines else ""
 
 

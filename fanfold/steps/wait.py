@@ -32,7 +32,7 @@ def wait(
     """
     is_due = decide(current(journal, generation)) == step
     if is_due and not step.waiting:
-        ask(journal, step)
+        ask(journal, step, wiring)
     if not is_due or not step.waiting:
         supervision.executions.go_on(token)
         return

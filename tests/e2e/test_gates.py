@@ -45,6 +45,12 @@ def test_a_run_stops_at_a_gate_with_what_it_has(root: Path, waiting: Any) -> Non
     assert (gate["id"], gate["state"]) == ("1.3", "waiting")
     diff = git(root, *gate["diff"].split()[1:])
     assert "alpha.txt" in diff
+    patch = open_project(root).artifacts.get(gate["patch"])
+    assert patch.decode().strip() == git(root, *gate["diff"].split()[1:], "--full-index")
+    assert (gate["files"], gate["added"], gate["removed"]) == (2, 2, 0)
+    paid = sum(float(t["cost_usd"]) for t in waiting["tasks"])
+    assert 0 < float(gate["cost_usd"]) == pytest.approx(paid)
+    assert gate["approve"] == waiting["next"][0]
     assert waiting["next"][0] == f"fanfold approve {run} 1.3"
     assert git(root, "show", f"{waiting['branch']}:beta.txt") == "beta"
     assert fanfold(root, "status", run, "--json").json == waiting
@@ -100,6 +106,17 @@ def test_deferred_gates_are_listed_at_the_end(root: Path) -> None:
     assert fanfold(root, "approve").code == 0
     last = fanfold(root, "resume", "--json")
     assert (last.code, last.json["outcome"]) == (0, "completed")
+
+
+def test_people_are_shown_what_each_deferred_gate_judges(root: Path) -> None:
+    ended = fanfold(root, *RUN[:-1], "--gates", "defer")
+    assert ended.code == 3
+    (line,) = [line for line in ended.out.splitlines() if line.startswith("gate 1.3 waiting")]
+    assert "2 files, +2 -0, $0.0" in line
+    assert "look: git diff" in line
+    report = fanfold(root, "show").out
+    assert "gate 1.3 waiting" in report
+    assert "`fanfold approve" in report
 
 
 def test_a_run_that_waits_can_be_cancelled(root: Path, waiting: Any) -> None:

@@ -69,7 +69,20 @@ RUN_SHAPE = {
             "flaky": bool,
         }
     ],
-    "gates": [{"id": str, "state": str, "diff": TEXT}],
+    "gates": [
+        {
+            "id": str,
+            "title": str,
+            "state": str,
+            "diff": TEXT,
+            "patch": TEXT,
+            "files": int,
+            "added": int,
+            "removed": int,
+            "cost_usd": MONEY,
+            "approve": TEXT,
+        }
+    ],
     "dropped_paths": [str],
     "denied_hosts": [{"host": str, "by": [str], "allow": str}],
     "cost_usd": MONEY,

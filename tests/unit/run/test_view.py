@@ -62,7 +62,9 @@ def test_a_waiting_run_names_the_gate_and_both_answers() -> None:
     )
     view = run_view(state)
     assert (view["outcome"], exit_code(state)) == ("waiting", 3)
-    assert view["gates"] == [{"id": "1.2", "state": "waiting", "diff": "git diff t0 t1"}]
+    (gate,) = view["gates"]
+    assert (gate["id"], gate["state"], gate["diff"]) == ("1.2", "waiting", "git diff t0 t1")
+    assert gate["approve"] == "fanfold approve abc 1.2"
     assert [t["state"] for t in view["tasks"]] == ["merged", "waiting", "done"]
     assert view["next"][0] == "fanfold approve abc 1.2"
     assert any(c.startswith("fanfold reject abc 1.2") for c in view["next"])

@@ -10,6 +10,7 @@ from fanfold.run import steps
 from fanfold.run.events import RunRequested, RunResumed, run_stream
 from fanfold.steps.journal import Journal, Superseded
 from fanfold.steps.perform import perform, perform_once
+from tests.fakes.asking import asking_wiring
 from tests.fakes.memory import MemoryEventStore
 from tests.fakes.scripted_world import admitted, unit
 
@@ -28,7 +29,7 @@ def journal() -> Journal:
 
 
 def test_a_step_that_comes_twice_is_carried_out_once(journal: Journal) -> None:
-    assert perform_once(journal, ASK, 1, NO_WIRING)
+    assert perform_once(journal, ASK, 1, asking_wiring())
     assert not perform_once(Journal(journal.store, RUN), ASK, 1, NO_WIRING)
     kinds = [e.event_type for e in journal.store.read(run_stream(RUN))]
     assert kinds == ["run_requested", "run_admitted", "approval_requested"]

@@ -37,6 +37,7 @@ from fanfold.steps.reap import reap_all, reap_execution
 from fanfold.steps.request import MANIFEST, Request
 from fanfold.steps.start import promote, start
 from fanfold.steps.wait import wait
+from tests.fakes.asking import asking_wiring
 from tests.fakes.scripted_world import CENT, admitted, unit
 from tests.fakes.supervision import Office, office
 
@@ -199,7 +200,7 @@ def test_a_gate_is_asked_without_waiting_for_the_answer(desk: Office) -> None:
     journal = desk.supervision.journal("r1")
     step = decide(journal.refresh())
     assert isinstance(step, Ask)
-    wait(journal, step, 1, "t1", NO_WIRING, desk.supervision)
+    wait(journal, step, 1, "t1", asking_wiring(), desk.supervision)
     assert _kinds(desk, "r1")[-1] == "approval_requested"
     assert desk.executions.went_on == ["t1"]
 
