@@ -102,7 +102,7 @@ def local(
     from fanfold.adapters.local.checks import TreeChecks
 
     workspaces = workspaces_of(project.repository, project.settings, sandbox=sandbox)
-    stop = threading.Event()
+    stop, halt = threading.Event(), threading.Event()
     return Wiring(
         events=events or project.events,
         artifacts=project.artifacts,
@@ -110,12 +110,13 @@ def local(
         clock=project.clock,
         repository=project.repository,
         workspaces=DeferredCheckouts(workspaces),
-        checks=TreeChecks(workspaces, stop.is_set),
+        checks=TreeChecks(workspaces, lambda: stop.is_set() or halt.is_set()),
         models=models or models_of(project.settings, credentials()),
         prices=prices or prices_of(project.settings),
         secrets=secret_scanner(),
         has_shell=True,
         stop=stop,
+        halt=halt,
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fanfold.errors import FanfoldError, LeaseHeld, RunBusy, Stopped
 from fanfold.run import steps
-from fanfold.run.events import RunResumed
+from fanfold.run.events import CancelRequested, RunResumed, run_stream
 from fanfold.run.state import Outcome
 from fanfold.steps.attempt import attempt
 from fanfold.steps.decide import advance
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LEASE_S = 60.0
 RENEW_S = 15.0
+LOOK_S = 1.0
 
 
 class Interrupted(FanfoldError):
@@ -113,7 +114,30 @@ class LocalEngine:
         if isinstance(step, steps.Dispatch):
             self._dispatch(journal, step.attempts)
         else:
-            perform(journal, step, self.wiring)
+            with self._heeding_cancel(journal):
+                perform(journal, step, self.wiring)
+
+    @contextmanager
+    def _heeding_cancel(self, journal: Journal) -> Generator[None]:
+        """End checks that run in this block when the run is cancelled meanwhile."""
+        store, stream = self.wiring.events, run_stream(journal.run_id)
+        version, over = journal.state.version, threading.Event()
+
+        def look() -> None:
+            while not over.wait(LOOK_S):
+                fresh = store.read(stream, version)
+                if any(e.event_type == CancelRequested.event_type() for e in fresh):
+                    self.wiring.halt.set()
+                    return
+
+        looker = threading.Thread(target=look, daemon=True)
+        looker.start()
+        try:
+            yield
+        finally:
+            over.set()
+            looker.join()
+            self.wiring.halt.clear()
 
     def _dispatch(self, journal: Journal, attempts: tuple[AttemptDispatched, ...]) -> None:
         """Run a wave; it is over when its last attempt is.

@@ -178,6 +178,22 @@ def test_a_signal_ends_a_running_check(root: Path, tmp_path: Path) -> None:
     assert fanfold(root, "status", "--json").json["runs"][0]["outcome"] == "interrupted"
 
 
+def test_cancel_ends_a_running_check(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(monkeypatch, tmp_path, *letters())
+    checked = f"test -e {tmp_path}/c && sleep 60; touch {tmp_path}/c"
+    process = start(root, "run", "--budget", "5", "--no-sandbox", "--check", checked)
+    until(lambda: (tmp_path / "c").exists())
+    until(lambda: tools_called(root) >= 4)
+    time.sleep(0.5)
+    began = time.monotonic()
+    fanfold(root, "cancel")
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 4, (out, err)
+    assert time.monotonic() - began < 10
+
+
 def contained(root: Path) -> list[str]:
     """What sandboxes did to commands of attempts, by kind."""
     events = open_project(root).events

@@ -22,6 +22,8 @@ from fanfold.adapters.local.audit import audited
 from fanfold.adapters.local.bounded import run_bounded
 from fanfold.adapters.local.disk_watch import DiskWatch
 from fanfold.adapters.local.host_proxy import HostProxy, proxy_variables
+from fanfold.adapters.local.marked import MARK, kill_marked
+from fanfold.adapters.local.namespaces import namespace_mend
 from fanfold.adapters.local.registries import registry_hosts, registry_variables
 from fanfold.adapters.local.sandbox_mounts import clean_environment
 from fanfold.adapters.local.sandbox_view import view
@@ -41,7 +43,6 @@ _CAPABILITIES = (
 )
 _RESOLVER = Path("/etc/resolv.conf")
 _NAME_SERVER = b"nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
-_MARK = "FANFOLD_COMMAND"
 _PR_SET_DUMPABLE = 4
 
 
@@ -146,7 +147,7 @@ class Bubblewrap:
             with tempfile.TemporaryDirectory() as folder:
                 result = self.run("true", folder, 10)
         except SandboxUnavailable as error:
-            return _mend(str(error))
+            return namespace_mend(str(error))
         return None if result.exit_code == 0 else f"the sandbox fails: {result.output.strip()}"
 
     def _options(self, root: Path, reachable: Path | None) -> list[str]:
@@ -215,8 +216,8 @@ class NoSandbox:
             shell(command, self._processes),
             timeout_s,
             cwd=root,
-            env={**self._environment, _MARK: mark},
-            sweep=lambda _: _kill_marked(mark),
+            env={**self._environment, MARK: mark},
+            sweep=lambda _: kill_marked(mark),
             stop=stop,
         )
         return audited(result, timeout_s)
@@ -264,40 +265,3 @@ def _kill_contained(status: IO[bytes]) -> None:
     if found:
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(found[1]), signal.SIGKILL)
-
-
-def _kill_marked(mark: str) -> None:
-    """Kill what left the process group, by the mark in its environment, until none is left."""
-    wanted = f"{_MARK}={mark}".encode()
-    for _ in range(100):
-        found = [process for process in _processes() if wanted in _environment_of(process)]
-        for process in found:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        if not found:
-            return
-
-
-def _processes() -> Iterator[int]:
-    with contextlib.suppress(FileNotFoundError):
-        yield from map(int, filter(str.isdigit, os.listdir("/proc")))  # noqa: PTH208
-
-
-def _environment_of(process: int) -> list[bytes]:
-    """Asked of every process after every command, so without the cost of a `Path`."""
-    with contextlib.suppress(OSError), open(f"/proc/{process}/environ", "rb", buffering=0) as file:  # noqa: PTH123
-        return file.readall().split(b"\0")
-    return []
-
-
-def _mend(said: str) -> str:
-    restricted = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
-    if restricted.is_file() and restricted.read_text().strip() == "1":
-        return (
-            "AppArmor keeps bubblewrap from making user namespaces (Ubuntu 24.04): "
-            "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or give bwrap a profile"
-        )
-    clone = Path("/proc/sys/kernel/unprivileged_userns_clone")
-    if clone.is_file() and clone.read_text().strip() == "0":
-        return "user namespaces are off: `sudo sysctl kernel.unprivileged_userns_clone=1`"
-    return f"bubblewrap cannot contain commands here: {said}"
