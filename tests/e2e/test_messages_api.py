@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -211,3 +213,29 @@ def test_bedrock_without_credentials_is_said_before_the_run(
     assert (ended.code, ended.out) == (2, "")
     assert "no AWS credentials for Bedrock" in ended.err
     assert ended.err.count("\n") == 1
+
+
+def test_a_wave_lets_the_first_call_write_what_all_share(
+    tmp_path: Path, api: FakeMessagesApi
+) -> None:
+    tasks = "".join(f"- [ ] Task: Write part {n}\n" for n in range(4))
+    plan = f"# Plan\n\n## Phase 1: Parts\n<!-- execution: parallel -->\n\n{tasks}"
+    guide = "Keep lines short.\n" * 800
+    root = make_repository(tmp_path / "wave", {PLAN: plan, "AGENTS.md": guide})
+    seen: list[tuple[float, float]] = []
+    lock = threading.Lock()
+
+    def slowly(body: dict[str, Any]) -> Answer:
+        began = time.monotonic()
+        time.sleep(0.2)
+        if len(body["messages"]) == 1:
+            with lock:
+                seen.append((began, time.monotonic()))
+        return agent(body)
+
+    api.answer = lambda found: slowly(found.body)  # the server's own lock would serialise them
+    ended = fanfold(root, *RUN, "--unit", "task")
+    assert ended.code in {0, 1}, ended.err
+    (_, first_ended), *others = sorted(seen)
+    assert len(others) == 3
+    assert all(began >= first_ended for began, _ in others)

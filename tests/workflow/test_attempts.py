@@ -62,6 +62,20 @@ class Builder:
         return _reply(request, self.calls, name, given, Usage(input=1_000, output=100))
 
 
+class Circler:
+    """Makes the same call for ever."""
+
+    def __init__(self, at: int, stop: Callable[[], None]) -> None:
+        self._calls, self._at, self._stop = 0, at, stop
+
+    def send(self, request: ModelRequest, *, timeout_s: float) -> ModelReply:
+        self._calls += 1
+        if self._calls == self._at:
+            self._stop()
+        usage = Usage(input=1_000, output=100)
+        return _reply(request, self._calls, "glob", {"pattern": "parts/*"}, usage)
+
+
 class Glutton:
     """Looks on for ever, and uses all that it is given; or `explodes`, far beyond that."""
 
@@ -144,6 +158,20 @@ def test_an_attempt_that_is_stopped_at_any_step_ends_with_the_same_patch(tmp_pat
         assert (ended.outcome, ended.tree) == (Outcome.COMPLETED, state.tree)
         assert again.calls == undisturbed.calls - max(at - 2, 0)
         _assert_paid(root, ended)
+
+
+def test_circles_go_on_where_they_were_stopped(tmp_path: Path) -> None:
+    run_id = _request(tmp_path, ONE)
+    with pytest.raises(Interrupted):
+        _engine(tmp_path, ONE, lambda stop: Circler(4, stop)).resume(run_id)
+    state = _engine(tmp_path, ONE, lambda stop: Circler(0, stop)).resume(run_id)
+    (unit,) = state.units.values()
+    stopped, again, *_ = unit.tries
+    assert (stopped.outcome, stopped.metrics.steps) == (Exit.INTERRUPTED, 4)
+    assert stopped.circles.same_count == 4
+    assert (again.outcome, again.metrics.steps) == (Exit.STUCK, 1)
+    assert [t.metrics.steps for t in unit.tries[2:]] == [5, 5]
+    assert state.gates[unit.spec.id].reason.startswith("3 attempts ended alike (stuck: same_call,")
 
 
 def test_a_fan_out_that_takes_all_it_is_given_stops_at_the_cap(tmp_path: Path) -> None:
