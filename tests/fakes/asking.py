@@ -9,5 +9,10 @@ from tests.fakes.memory import MemoryArtifactStore
 
 
 def asking_wiring() -> Any:
-    repository = SimpleNamespace(diff=lambda base_tree, tree: b"")
-    return SimpleNamespace(repository=repository, artifacts=MemoryArtifactStore())
+    return SimpleNamespace(
+        repository=SimpleNamespace(diff=_nothing), artifacts=MemoryArtifactStore()
+    )
+
+
+def _nothing(base_tree: str, tree: str) -> bytes:
+    return b""
