@@ -48,7 +48,8 @@ def estimate_of(
         cost=lambda usage: prices.cost(model, usage),
         experience=experience,
     )
-    return whole if args.candidates == 1 else whole.times(args.candidates)
+    whole = whole if args.candidates == 1 else whole.times(args.candidates)
+    return whole.reviewed() if getattr(args, "review", False) else whole
 
 
 def price_line(settings: Settings, graph: Graph, args: argparse.Namespace) -> str:

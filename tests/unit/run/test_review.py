@@ -7,6 +7,7 @@ import pytest
 from fanfold.run import events as e
 from fanfold.run.attempt import ACCEPT, SEND_BACK, Exit, Purpose
 from fanfold.run.decide import decide
+from fanfold.run.estimate import estimate
 from fanfold.run.evolve import evolve
 from fanfold.run.state import Outcome
 from fanfold.run.steps import Dispatch
@@ -98,3 +99,10 @@ def test_without_the_option_nobody_looks() -> None:
     world = ScriptedWorld(admitted(unit("a")))
     world.run()
     assert [d.purpose for d in dispatches(world)] == [Purpose.WORK]
+
+
+def test_an_estimate_counts_the_looks() -> None:
+    plain = estimate([["a", "b"]], ["a", "b"], concurrency=2, cost=lambda usage: usage.context)
+    looked = plain.reviewed()
+    assert looked.attempts == 2 * plain.attempts
+    assert plain.dollars.likely < looked.dollars.likely < looked.dollars.high
