@@ -17,7 +17,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e-aws check lint types imports unused states synth deploy destroy bench format clean
+.PHONY: help setup demo test e2e-aws check lint types imports unused states synth bootstrap deploy destroy bench format clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -60,13 +60,16 @@ states: $(ASL)
 	$(ASL) --json-path statemachines/run.asl.json
 
 # Node comes with the environment, so that the machine needs none of its own.
-synth deploy destroy states $(CDK) $(ASL): export PATH := $(CURDIR)/$(BIN):$(PATH)
+synth bootstrap deploy destroy states $(CDK) $(ASL): export PATH := $(CURDIR)/$(BIN):$(PATH)
 synth: export CDK_OUTDIR := cdk.out
 synth: export CDK_CONTEXT_JSON := {"stage": "$(STAGE)", "profile": "$(PROFILE)"}
 
 synth: setup ## Write the cloud templates to cdk.out; needs no Docker, account or Node
 	rm -rf cdk.out
 	$(BIN)/python app.py
+
+bootstrap: synth $(CDK) ## Prepare an account and region for `deploy`, once
+	$(CDK) bootstrap --app cdk.out
 
 deploy: synth $(CDK) ## Deploy cdk.out with the CDK's own command line
 	$(CDK) deploy --app cdk.out --all

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from benchmarks.idle_price import LIMIT, idle_prices
 
-if TYPE_CHECKING:
-    from pathlib import Path
+GUIDE = Path(__file__).parents[2] / "docs" / "deploy.md"
 
 
 def test_the_profile_lite_idles_within_its_price(assembly: Path) -> None:
@@ -23,3 +22,9 @@ def test_workers_and_functions_cost_nothing_while_idle(full_assembly: Path) -> N
         "AWS::EC2::VPCEndpoint",
         "AWS::KMS::Key",
     }
+
+
+def test_the_guide_tells_the_prices_as_they_are(assembly: Path, full_assembly: Path) -> None:
+    (row,) = (line for line in GUIDE.read_text().splitlines() if line.startswith("| idle, a month"))
+    totals = [sum(p for _, p in idle_prices(a).values()) for a in (assembly, full_assembly)]
+    assert row.split("|")[2:4] == [f" ${total:.2f} " for total in totals]
