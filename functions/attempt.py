@@ -10,7 +10,6 @@ from fanfold.bootstrap_aws import Claim, deployed
 from fanfold.errors import AttemptOver
 from fanfold.steps.invoke import invoke
 from functions.handling import AttemptTurn, logger
-from functions.metrics import count_attempt
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -34,5 +33,4 @@ def handler(event: dict[str, Any], context: LambdaContext, cloud: Cloud | None =
     journal, wiring = cloud.supervision.journal(turn.run_id), cloud.wiring(turn.run_id)
     work_s = max(left_s - MARGIN_S, 0.0)
     name, holder = turn.attempt, claim.holder
-    ended = invoke(journal, name, wiring, holder, lambda: False, escalate_after_s=work_s)
-    count_attempt(journal.state.units[ended.unit].try_of(ended.attempt).dispatched.role, ended)
+    invoke(journal, name, wiring, holder, lambda: False, escalate_after_s=work_s)

@@ -1,4 +1,4 @@
-"""Project: bring the views up to date with the streams that have grown, and tell the news."""
+"""Project: bring the views up to date with the streams that have grown; count and tell news."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 
 from fanfold.bootstrap_aws import deployed
 from functions.handling import logger
+from functions.metrics import count
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -30,10 +31,12 @@ def handler(
     def take_in(record: DynamoDBRecord) -> None:
         stream: str = record.raw_event["dynamodb"]["Keys"]["stream"]["S"]
         kind, run_id, *attempt = stream.split("/")
-        if kind == "run":
-            here.projections(run_id).project(stream)
-            if not attempt:
-                here.announced(run_id)
+        if kind != "run":
+            return
+        news = here.projections(run_id).project(stream)
+        if not attempt:
+            count(news, lambda: here.supervision.journal(run_id).refresh())
+            here.announced(run_id)
 
     processor: Any = BatchProcessor(EventType.DynamoDBStreams, raise_on_entire_batch_failure=False)
     with processor(event["Records"], take_in, context):

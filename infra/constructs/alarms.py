@@ -10,6 +10,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from infra.constructs.counted import counted
 from infra.constructs.findings import acknowledge
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 NEAR_TIMEOUT = 0.9
 OLDEST_S = 900
+BEHIND_MS = 300_000
+RETRIES = 50
 
 
 class Alarms(Construct):
@@ -56,7 +59,9 @@ class Alarms(Construct):
             )
         self.all: list[cloudwatch.Alarm] = []
         self._watch_queues(data, control)
+        self._watch_tables(data)
         self._watch_runs(control)
+        self._watch_counts()
         for name, function in {**control.functions, **control.attempts}.items():
             self._watch_function(name, function)
 
@@ -67,6 +72,24 @@ class Alarms(Construct):
         self._alarm("requests-dead", dead(), 1, "Requests failed; mend, then redrive them.")
         self._alarm("triggers-dead", failed(), 1, "Triggers failed; see the logs.")
         self._alarm("requests-old", age(), OLDEST_S, "Requests wait; see start and slots.")
+
+    def _watch_tables(self, data: DataStack) -> None:
+        """Projections are left to the age of what is not projected yet."""
+        store = data.event_store
+        for name, table in (("events", store.events), ("coordination", store.coordination)):
+            for kind in ("Read", "Write"):
+                throttled = table.metric(f"{kind}ThrottleEvents", statistic="Sum")
+                advice = f"{kind}s of the table {name} wait; see its traffic."
+                self._alarm(f"{name}-{kind.lower()}s-throttled", throttled, 1, advice)
+
+    def _watch_counts(self) -> None:
+        """What the functions count themselves; a test holds each name to one that they write."""
+        for name, metric, threshold, advice in (
+            ("slots-expired", "SlotsExpired", 1, "Nobody gave a slot back in time; see reap."),
+            ("budget-refused", "BudgetRefusals", 1, "A run is out of money: `fanfold resume`."),
+            ("model-retried", "ModelRetries", RETRIES, "The model throttles; see its quota."),
+        ):
+            self._alarm(name, counted(metric), threshold, advice)
 
     def _watch_runs(self, control: ControlStack) -> None:
         if control.supervisor is None:
@@ -89,6 +112,9 @@ class Alarms(Construct):
             self._alarm(f"{name}-errors", errors(), 3, f"See the log of {name}.")
             self._alarm(f"{name}-slow", slow, limit, f"{name} is close to its timeout.")
         self._alarm(f"{name}-throttled", throttles(), 10, "Raise the concurrency quota.")
+        if name == "project":
+            age = function.function.metric("IteratorAge", statistic="Maximum")
+            self._alarm("project-behind", age, BEHIND_MS, "The views are late; see its log.")
 
     def _alarm(self, name: str, metric: cloudwatch.IMetric, threshold: float, advice: str) -> None:
         alarm = cloudwatch.Alarm(

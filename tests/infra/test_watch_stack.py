@@ -10,6 +10,8 @@ from tests.kit.templates import properties
 if TYPE_CHECKING:
     from tests.kit.templates import Template
 
+TABLES = ("events", "coordination")
+
 
 def test_alarms_speak_to_the_topic_and_say_what_to_do(watch_template: Template) -> None:
     alarms = properties(watch_template, "AWS::CloudWatch::Alarm")
@@ -23,7 +25,10 @@ def test_what_needs_a_person_raises_an_alarm(watch_template: Template) -> None:
     names = {alarm["AlarmName"].removeprefix("fanfold-dev-") for alarm in alarms}
     runs = {"runs-failed", "runs-timed-out", "runs-throttled"}
     queues = {"requests-dead", "triggers-dead", "requests-old"}
-    assert names >= runs | queues | {"decide-errors", "decide-slow"}
+    tables = {f"{t}-{kind}s-throttled" for t in TABLES for kind in ("read", "write")}
+    counts = {"slots-expired", "budget-refused", "model-retried"}
+    functions = {"decide-errors", "decide-slow", "decide-throttled", "project-behind"}
+    assert names >= runs | queues | tables | counts | functions
 
 
 def test_the_budget_warns_before_and_at_its_end(watch_template: Template) -> None:
@@ -40,10 +45,3 @@ def test_anomalies_are_looked_for_by_tag(watch_template: Template) -> None:
     (monitor,) = properties(watch_template, "AWS::CE::AnomalyMonitor")
     specification = json.loads(monitor["MonitorSpecification"])
     assert specification == {"Tags": {"Key": "project", "Values": ["fanfold"]}}
-
-
-def test_the_dashboard_graphs_metrics_by_agent_and_never_by_run(watch_template: Template) -> None:
-    (dashboard,) = properties(watch_template, "AWS::CloudWatch::Dashboard")
-    body = json.dumps(dashboard["DashboardBody"])
-    assert "AttemptsWithoutResult" in body
-    assert "run_id" not in body

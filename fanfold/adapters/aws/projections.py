@@ -74,12 +74,16 @@ class Projections:
         self._runs, self._feed = f"runs/{project}", f"feed/{project}"
         self._taken = f"taken/{project}"
 
-    def project(self, stream: str) -> None:
-        """Bring the views up to date with `stream`; safe to repeat, and to do twice at once."""
-        self._take_in(stream)
+    def project(self, stream: str) -> list[Envelope]:
+        """Bring the views up to date with `stream`; safe to repeat, and to do twice at once.
+
+        Gives what was new to them: every envelope once, to whoever was the first with it.
+        """
+        news = self._take_in(stream)
         run = stream.removeprefix(_RUN)
         if run != stream and "/" not in run:
             self._put_row(run, self._events.read(stream))
+        return news
 
     def rebuild(self) -> None:
         """Make the views anew from all streams of the project."""
@@ -123,13 +127,13 @@ class Projections:
         after, through = int(entry["after"]["N"]), int(entry["through"]["N"])
         return self._events.read(entry["stream"]["S"], after)[: through - after]
 
-    def _take_in(self, stream: str) -> None:
+    def _take_in(self, stream: str) -> list[Envelope]:
         """Give what is new in `stream` the next number of the project, once."""
         for _ in range(TRIES):
             after = self._read_taken(stream)
             news = self._events.read(stream, after)
             if not news or self._number(stream, after, news[-1].version):
-                return
+                return news
         raise FanfoldError(f"too many writers at once in the feed of project {self._project!r}")
 
     def _number(self, stream: str, after: int, through: int) -> bool:
