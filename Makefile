@@ -8,6 +8,10 @@ CDK := tools/cdk/node_modules/aws-cdk/bin/cdk
 BENCHMARKS := $(filter-out $(addprefix benchmarks/,fleet.py own.py prompt_cache.py rival.py),$(wildcard benchmarks/*.py))
 STAGE ?= dev
 PROFILE ?= lite
+PREFIX_LISTS ?= []
+CONTEXT ?=
+MORE = $(if $(CONTEXT),$(COMMA) $(CONTEXT))
+COMMA := ,
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -62,7 +66,8 @@ states: $(ASL)
 # Node comes with the environment, so that the machine needs none of its own.
 synth bootstrap deploy destroy states $(CDK) $(ASL): export PATH := $(CURDIR)/$(BIN):$(PATH)
 synth: export CDK_OUTDIR := cdk.out
-synth: export CDK_CONTEXT_JSON := {"stage": "$(STAGE)", "profile": "$(PROFILE)"}
+synth: export CDK_CONTEXT_JSON = {"stage": "$(STAGE)", "profile": "$(PROFILE)", "prefix_lists": $(PREFIX_LISTS)$(MORE)}
+deploy: PREFIX_LISTS = $(shell $(BIN)/python tools/prefix_lists.py)
 
 synth: setup ## Write the cloud templates to cdk.out; needs no Docker, account or Node
 	rm -rf cdk.out
