@@ -23,6 +23,7 @@ from fanfold.adapters.aws.table import Table
 from fanfold.adapters.aws.task_token import TaskToken
 from fanfold.adapters.local.clock import SystemClock
 from fanfold.errors import SandboxUnavailable
+from fanfold.run.artifacts import verify_file
 from fanfold.settings import (
     Credentials,
     credentials,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from fanfold.adapters.aws.granted import Invoker
     from fanfold.ports import (
         Callback,
+        Checks,
         Clock,
         Grants,
         Lease,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
         Sandbox,
         Sessions,
         Vault,
+        Workspaces,
     )
     from fanfold.run.attempt import Context, Usage
     from fanfold.settings import Deployment, Worker
@@ -124,7 +127,8 @@ def _second_user(folder: Path) -> Sandbox:
     from fanfold.adapters.local.sandbox_uid import SecondUser
 
     harden_process()
-    sandbox = SecondUser(environment(), folder, online=True)
+    routed = any(name.upper() == "HTTPS_PROXY" for name in environment())
+    sandbox = SecondUser(environment(), folder, online=not routed)
     problem = sandbox.available()
     if problem:
         raise SandboxUnavailable(problem)
@@ -167,7 +171,9 @@ def aws(
     With a `sandbox`, attempts whose role has a shell get one. `functions` are called in place of
     the account's.
     """
-    site = _Account(deployment, clients, folder, sandbox, clock or SystemClock())
+    site = _Account(
+        deployment, clients, folder, sandbox, clock or SystemClock(), functions=functions
+    )
 
     def claimed(claim: Claim) -> Cloud:
         if not deployment.grant_function:
@@ -220,13 +226,14 @@ class _Account:
         clock: Clock,
         lease: Lease | None = None,
         model_pass: str = "",
+        functions: Invoker | None = None,
     ) -> None:
         self.deployment, self.clients, self._folder = deployment, clients, folder
         self._sandbox, self.clock = sandbox, clock
         self.artifacts = S3ArtifactStore(clients.s3, deployment.artifact_bucket)
         self.coordination = Table(clients.dynamodb, deployment.coordination_table)
         self.lease = lease or DynamoLease(self.coordination, clock)
-        self._model_pass = model_pass
+        self._model_pass, self._functions = model_pass, functions
 
     def claimed(self, grants: Grants, claim: Claim) -> _Account:
         """The same with the rights of one attempt, and its lease."""
@@ -245,6 +252,7 @@ class _Account:
             self.clock,
             lease,
             lease.model_pass,
+            self._functions,
         )
 
     def project(self, run_id: str) -> str:
@@ -274,14 +282,14 @@ class _Account:
         from fanfold.adapters.git.deferred import DeferredCheckouts
         from fanfold.adapters.git.snapshots import SnapshotRepository, published_folder
         from fanfold.adapters.git.workspaces import GitWorkspaces
-        from fanfold.adapters.local.checks import TreeChecks
         from fanfold.adapters.local.secrets import Secrets
 
+        base = load_request(self.artifacts, run_id).base
         repository = SnapshotRepository(
             self._folder / f"{run_id}.git",
             self.artifacts,
             home=published_folder(run_id),
-            snapshots=[load_request(self.artifacts, run_id).base],
+            snapshots=[base],
             publishes=not self.deployment.role,
         )
         workspaces = GitWorkspaces(repository, self._folder / "workspaces", self._sandbox)
@@ -292,11 +300,30 @@ class _Account:
             clock=self.clock,
             repository=repository,
             workspaces=DeferredCheckouts(workspaces),
-            checks=TreeChecks(workspaces),
+            checks=self._checks(run_id, base, workspaces),
             models=partial(_model, self._model_pass),
             prices=_LatePrices(),
             secrets=Secrets(),
             has_shell=self._sandbox is not None,
+        )
+
+    def _checks(self, run_id: str, base: str, workspaces: Workspaces) -> Checks:
+        """In the function that has no rights, where there is one."""
+        if not self.deployment.check_function or self._sandbox is not None:
+            from fanfold.adapters.local.checks import TreeChecks
+
+            return TreeChecks(workspaces)
+        from fanfold.adapters.aws.checks import FunctionChecks
+        from fanfold.adapters.git.snapshots import pack_keys, published_folder
+
+        return FunctionChecks(
+            self._functions or self.clients.long_calls,
+            self.deployment.check_function,
+            self.clients.s3,
+            self.deployment.artifact_bucket,
+            self.artifacts,
+            lambda _: pack_keys(self.artifacts, base, published_folder(run_id)),
+            verify_file(run_id, "logs"),
         )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanfold.adapters.local.sandbox import Bubblewrap, NoSandbox, harden_process
+from fanfold.adapters.local.sandbox_alone import Alone
 from fanfold.adapters.local.sandbox_uid import SecondUser
 
 if TYPE_CHECKING:
@@ -69,10 +70,12 @@ def bubblewrap(home: Path) -> Bubblewrap:
     return sandbox
 
 
-@pytest.fixture(params=["bubblewrap", "second user", "none"])
+@pytest.fixture(params=["bubblewrap", "second user", "alone", "none"])
 def sandbox(request: pytest.FixtureRequest, home: Path, folder: Path) -> Sandbox:
     if request.param == "none":
         return NoSandbox(environment(home))
+    if request.param == "alone":
+        return Alone(environment(home))
     if request.param == "second user":
         sandbox = SecondUser(environment(home), folder)
         reason = sandbox.available()

@@ -32,6 +32,12 @@ ATTEMPTS = 6
 CONNECTIONS = 32
 CONNECT_S = 5.0
 READ_S = 30.0
+LONGEST_CALL_S = 930.0
+
+_PLAIN = Config()
+_LONG = Config(read_timeout=LONGEST_CALL_S, retries={"mode": "standard", "total_max_attempts": 2})
+_SIGNED = Config(signature_version="s3v4")
+"""Also for the URLs that are signed: objects under a key of KMS take no older signature."""
 
 
 class Clients:
@@ -62,7 +68,7 @@ class Clients:
         )
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
-        self._made: dict[str, Any] = {}
+        self._made: dict[tuple[str, int], Any] = {}
 
     def with_credentials(self, give: Callable[[], SessionCredentials]) -> Clients:
         """Others that sign with what `give` hands out, again and again before it expires."""
@@ -83,8 +89,13 @@ class Clients:
         return self._client("lambda")
 
     @property
+    def long_calls(self) -> LambdaClient:
+        """For functions that answer after minutes: a call is not made again for being long."""
+        return self._client("lambda", _LONG)
+
+    @property
     def s3(self) -> S3Client:
-        return self._client("s3")
+        return self._client("s3", _SIGNED)
 
     @property
     def models(self) -> BedrockClient:
@@ -110,15 +121,17 @@ class Clients:
     def identity(self) -> STSClient:
         return self._client("sts")
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, special: Config = _PLAIN) -> Any:
         """Making a client is not safe among threads; using one is. Raises `CloudError`."""
+        key = (service, id(special))
         with self._lock:
-            if service not in self._made:
+            if key not in self._made:
                 with translated(f"open {service}"):
                     session: Any = self._session or self._open()
                     self._session = session
-                    self._made[service] = session.client(service, config=self._config)
-            return self._made[service]
+                    config = self._config.merge(special)
+                    self._made[key] = session.client(service, config=config)
+            return self._made[key]
 
     def _open(self) -> boto3.Session:
         session: Any = botocore.session.Session()

@@ -91,6 +91,12 @@ def take_snapshot(repository: GitRepository, artifacts: ArtifactStore, oid: str)
     _take_pack(repository, artifacts, key.removesuffix(".idx"))
 
 
+def pack_keys(artifacts: ArtifactStore, base: str, home: str) -> list[str]:
+    """The packs, without their suffixes, of all that a run on the commit `base` has published."""
+    published = sorted(k for k in artifacts.list(f"{home}/packs") if k.endswith(".idx"))
+    return [key.removesuffix(".idx") for key in (snapshot_key(base, "idx"), *published)]
+
+
 class SnapshotRepository(GitRepository):
     """`ports.Repository` in a private bare folder, made of snapshots and of what one run published.
 

@@ -1,0 +1,103 @@
+"""Check commands by the function that can do nothing else: a tree in, a log out, by signed URLs."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from fanfold.adapters.aws.failures import translated
+from fanfold.errors import CloudError, CloudUnavailable
+from fanfold.ports import CommandResult
+from fanfold.steps.check import Done, Order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from mypy_boto3_s3 import S3Client
+
+    from fanfold.ports import ArtifactStore
+
+VALID_S = 3600
+"""How long its URLs are good for: longer than a call may take."""
+
+_GIVEN_UP = frozenset({"Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory"})
+
+
+class Invoker(Protocol):
+    """The part of the Lambda client that calls functions."""
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> Any: ...  # noqa: N803
+
+
+class FunctionChecks:
+    """`ports.Checks`: the commands share a checkout as far as the time of one call goes.
+
+    `packs` gives the keys, without their suffixes, of packs that hold a tree together; logs are put
+    below `home`.
+    """
+
+    def __init__(
+        self,
+        functions: Invoker,
+        function: str,
+        s3: S3Client,
+        bucket: str,
+        artifacts: ArtifactStore,
+        packs: Callable[[str], Iterable[str]],
+        home: str,
+    ) -> None:
+        self._functions, self._function, self._s3, self._bucket = functions, function, s3, bucket
+        self._artifacts, self._packs, self._home = artifacts, packs, home
+
+    def run(self, tree: str, commands: Sequence[tuple[str, float]]) -> list[CommandResult]:
+        """One result a command, in order.
+
+        A command that ends its place, by its memory or since it outlasts every call, is red.
+        Raises `CloudUnavailable` where the function is throttled or fails by itself, `CloudError`.
+        """
+        results: list[CommandResult] = []
+        while left := tuple(commands[len(results) :]):
+            results += self._call(tree, left) or self._call(tree, left[:1])
+        return results
+
+    def _call(self, tree: str, commands: tuple[tuple[str, float], ...]) -> list[CommandResult]:
+        """Results of the first commands; none where the place was ended by one of several."""
+        log = f"{self._home}/{tree}-{secrets.token_hex(4)}.log"
+        packs = tuple(
+            (self._url("get_object", f"{key}.pack"), self._url("get_object", f"{key}.idx"))
+            for key in self._packs(tree)
+        )
+        order = Order(tree, packs, commands, self._url("put_object", log))
+        with translated("call the check function"):
+            answer = self._functions.invoke(
+                FunctionName=self._function, Payload=msgspec.json.encode(order)
+            )
+            told = answer["Payload"].read()
+        if "FunctionError" in answer:
+            return self._without_log(commands, msgspec.json.decode(told))
+        done = msgspec.json.decode(told, type=Done)
+        results = msgspec.json.decode(self._artifacts.get(log), type=list[CommandResult])
+        if not 0 < done.finished == len(results):
+            raise CloudError(f"the check function's log {log!r} is not of its answer")
+        return results
+
+    def _without_log(
+        self, commands: tuple[tuple[str, float], ...], told: dict[str, Any]
+    ) -> list[CommandResult]:
+        """A place that was ended tells of no command: each is tried by itself, then is red."""
+        kind, said = str(told.get("errorType", "")), str(told.get("errorMessage", ""))
+        if kind not in _GIVEN_UP and "timed out" not in said:
+            raise (CloudUnavailable if kind == "CloudUnavailable" else CloudError)(
+                f"the check function failed: {kind}: {said}", kind
+            )
+        if len(commands) > 1:
+            return []
+        late = "timed out" in said or kind == "Sandbox.Timedout"
+        return [CommandResult(124 if late else 137, f"ended with its place: {said}", 0.0, late)]
+
+    def _url(self, operation: str, key: str) -> str:
+        return self._s3.generate_presigned_url(
+            operation, Params={"Bucket": self._bucket, "Key": key}, ExpiresIn=VALID_S
+        )
