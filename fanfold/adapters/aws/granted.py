@@ -25,7 +25,7 @@ _REFUSALS = ("AttemptOver", "ClaimRefused", "LeaseLost")
 class Invoker(Protocol):
     """The part of the Lambda client that calls functions."""
 
-    def invoke(self, *, FunctionName: str, Payload: bytes) -> Any: ...  # noqa: N803
+    def invoke(self, **request: Any) -> Any: ...
 
 
 class FunctionGrants:

@@ -130,8 +130,8 @@ class Function:
     def __init__(self, *errors: str) -> None:
         self.errors, self.asked = list(errors), list[Request]()
 
-    def invoke(self, *, FunctionName: str, Payload: bytes) -> Any:  # noqa: N803
-        self.asked.append(msgspec.json.decode(Payload, type=Request))
+    def invoke(self, **request: Any) -> Any:
+        self.asked.append(msgspec.json.decode(request["Payload"], type=Request))
         if self.errors:
             told = {"errorType": self.errors.pop(0), "errorMessage": "said no"}
             return {"FunctionError": "Unhandled", "Payload": io.BytesIO(msgspec.json.encode(told))}
