@@ -11,6 +11,7 @@ import msgspec
 from fanfold.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from importlib.resources.abc import Traversable
 
     from fanfold.run.attempt import Context, RoleRules
@@ -108,6 +109,13 @@ def project_role(role: Role, text: str) -> Role:
     return msgspec.structs.replace(role, tools=tuple(t for t in role.tools if t in own))
 
 
+def narrowed_hosts(text: str, hosts: Sequence[str]) -> tuple[str, ...]:
+    """Those of `hosts` that the file names under `network`; all where it has no such line."""
+    listed = _fields(_split(text, "")[0]).get("network")
+    names = None if listed is None else set(_words(listed))
+    return tuple(host for host in hosts if names is None or host.lower() in names)
+
+
 def role_body(text: str) -> str:
     """What a role's file says below its front matter."""
     return _split(text, "")[1].strip()
@@ -158,8 +166,13 @@ def _unquoted(value: str) -> str:
     return value
 
 
+def _words(listed: str) -> Iterator[str]:
+    """The items of a list in either of its forms, in lower case."""
+    for word in listed.strip("[]").replace("\n", ",").split(","):
+        yield word.strip().removeprefix("-").strip("'\" ").lower()
+
+
 def _tools(listed: str) -> tuple[str, ...]:
-    words = listed.strip("[]").replace("\n", ",").split(",")
-    names = (word.strip().removeprefix("-").split("(")[0].strip("'\" ").lower() for word in words)
+    names = (word.split("(")[0] for word in _words(listed))
     wanted = {ALIASES.get(name, name) for name in names}
     return tuple(name for name in KNOWN if name in wanted)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fanfold.agent.gather import LARGEST, gather
-from fanfold.agent.roles import AGENTS, load_role, project_role, ruled
+from fanfold.agent.roles import AGENTS, load_role, narrowed_hosts, project_role, ruled
 from fanfold.errors import ArtifactMissing
 from fanfold.plan import formats
 from fanfold.run.artifacts import attempt_file, merge_file
@@ -75,6 +75,7 @@ class _Builder:
         start = self._start(conflicts)
         rules = self.request.rules_for(dispatched.role)
         role_file = find_role(self._text, rules.agent or dispatched.role)
+        hosts = self.request.hosts_for(dispatched.role)
         gathered = gather(
             self._text,
             self.plan,
@@ -113,7 +114,7 @@ class _Builder:
             failed_checks=self._failed_checks(),
             shell=self.wiring.has_shell and _role(dispatched.role, role_file, rules).has_shell,
             rules=rules,
-            hosts=self.request.hosts_for(dispatched.role),
+            hosts=narrowed_hosts(role_file[1], hosts) if role_file else hosts,
             role_file=role_file,
             finished=self._finished() if start else (),
         )

@@ -93,3 +93,16 @@ def test_the_model_is_told_what_is_allowed(tmp_path: Path, monkeypatch: pytest.M
     told = fanfold(root, "show", "", "1.1", "--transcript").out
     assert "not reached: packages.example.com; hosts that commands may reach: files.ex" in told
     assert "Hosts that your commands reach: files.example.com" in told
+
+
+def test_what_prepare_was_kept_from_is_told_with_the_line_that_allows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(monkeypatch, tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    command = "curl -sS https://packages.example.com/"
+    settings = f'[prepare]\ncommands = ["{command}"]\nnetwork = ["other.example.com"]\n'
+    root = make_repository(tmp_path / "project", {PLAN: TASKS, "fanfold.toml": settings})
+    ended = fanfold(root, "run", PLAN, "--budget", "1", "--json")
+    assert ended.code == 5
+    assert '[prepare] network = ["packages.example.com"]' in ended.json["error"]

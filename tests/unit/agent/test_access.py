@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from fanfold.agent.prompt import render
-from fanfold.agent.roles import load_role, role_of
+from fanfold.agent.roles import load_role, narrowed_hosts, role_of
 from fanfold.ports import CommandResult
 from fanfold.run.attempt import RoleRules
 from fanfold.run.categories import Category, category_of
@@ -98,6 +98,19 @@ def test_a_role_of_the_project_gains_nothing_over_the_built_in_one() -> None:
     assert (role.model, role.prompt) == ("", load_role("docs").prompt)
     ruled = a_context(role_file=(PATH, OWN), rules=RoleRules(tools=("read", "bash")))
     assert role_of(ruled).tools == ("read", "bash")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("color: red", ("a.example", "b.example")),
+        ("network: b.example, c.example", ("b.example",)),
+        ("network: [A.example]", ("a.example",)),
+        ("network:", ()),
+    ],
+)
+def test_a_role_of_the_project_narrows_the_hosts(line: str, told: tuple[str, ...]) -> None:
+    assert narrowed_hosts(f"---\n{line}\n---\n", ("a.example", "b.example")) == told
 
 
 def test_its_text_stands_with_the_instructions_of_the_project() -> None:
