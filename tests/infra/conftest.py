@@ -61,6 +61,20 @@ def full_assembly(
 
 
 @pytest.fixture(scope="session")
+def once(
+    synthesise: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
+) -> Callable[..., Path]:
+    """The cloud assembly of a name and a context, made once for all workers."""
+
+    def make(name: str, **context: str) -> Path:
+        return _once(name, synthesise, tmp_path_factory, pytestconfig, **context)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def data_template(assembly: Path) -> Template:
     return load(assembly, "data")
 

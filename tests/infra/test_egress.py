@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -23,13 +23,12 @@ if TYPE_CHECKING:
 OPEN = {"egress": '["pypi.org", "*.pythonhosted.org"]'}
 ANTHROPIC = {"provider": "anthropic", "egress": '["api.anthropic.com", "pypi.org"]'}
 KINDS = {
-    "lite, none": {},
-    "full, none": {"profile": "full"},
     "lite, list": OPEN,
     "full, list": {"profile": "full", **OPEN},
     "lite, anthropic": ANTHROPIC,
     "full, anthropic": {"profile": "full", **ANTHROPIC},
 }
+ALL = ("lite, none", "full, none", *KINDS)
 USED = {
     "lite": {"bedrock-runtime", "lambda"},
     "full": {"bedrock-runtime", "lambda", "ecr.api", "ecr.dkr", "logs", "states", "xray"},
@@ -40,13 +39,9 @@ READ = "secretsmanager:GetSecretValue"
 
 
 @pytest.fixture(scope="module")
-def folders(
-    synthesise: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
-    return {
-        kind: synthesise(tmp_path_factory.mktemp("cdk"), **context)
-        for kind, context in KINDS.items()
-    }
+def folders(once: Callable[..., Path], assembly: Path, full_assembly: Path) -> dict[str, Path]:
+    opened = {kind: once(kind.replace(", ", "-"), **more) for kind, more in KINDS.items()}
+    return {"lite, none": assembly, "full, none": full_assembly, **opened}
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +49,7 @@ def assemblies(folders: dict[str, Path]) -> dict[str, Assembly]:
     return {kind: Assembly(folder) for kind, folder in folders.items()}
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=ALL)
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -290,3 +285,53 @@ def test_models_are_named_in_every_region_that_the_profile_routes_to(
     assert plain_arns == [
         f"arn:aws:bedrock:{region}::foundation-model/{model}" for model in ids for region in models
     ]
+
+
+def everything(account: Assembly, kind: str) -> list[dict[str, Any]]:
+    return list(account.of_type(kind).values())
+
+
+def test_whatever_is_stored_is_encrypted_kept_and_can_be_had_back(anthropic: Assembly) -> None:
+    tables = everything(anthropic, "AWS::DynamoDB::Table")
+    assert len(tables) == 3
+    for table in tables:
+        assert table["SSESpecification"]["KMSMasterKeyId"] == anthropic.key_arn
+        assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+        assert table["DeletionProtectionEnabled"] is True
+    assert all(queue["SqsManagedSseEnabled"] for queue in everything(anthropic, "AWS::SQS::Queue"))
+    assert all(
+        topic["KmsMasterKeyId"] == anthropic.key_arn
+        for topic in everything(anthropic, "AWS::SNS::Topic")
+    )
+    assert all(key["EnableKeyRotation"] for key in everything(anthropic, "AWS::KMS::Key"))
+
+
+def test_every_log_forgets_and_every_function_has_one_of_its_own(anthropic: Assembly) -> None:
+    logs = everything(anthropic, "AWS::Logs::LogGroup")
+    assert logs
+    assert {log.get("RetentionInDays") for log in logs} == {90}
+    names = {log["LogGroupName"] for log in logs}
+    functions = everything(anthropic, "AWS::Lambda::Function")
+    assert {f["LoggingConfig"]["LogGroup"] for f in functions} <= names
+    for task in everything(anthropic, "AWS::ECS::TaskDefinition"):
+        (container,) = task["ContainerDefinitions"]
+        assert container["LogConfiguration"]["Options"]["awslogs-group"] in names
+
+
+@pytest.mark.parametrize(
+    ("kind", "policy"),
+    [
+        ("AWS::S3::Bucket", "AWS::S3::BucketPolicy"),
+        ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy"),
+        ("AWS::SNS::Topic", "AWS::SNS::TopicPolicy"),
+    ],
+)
+def test_nothing_is_reached_without_tls(anthropic: Assembly, kind: str, policy: str) -> None:
+    plain_http = {"Bool": {"aws:SecureTransport": "false"}}
+    policies = everything(anthropic, policy)
+    assert len(policies) >= len(everything(anthropic, kind)) > 0
+    for each in policies:
+        statements = each["PolicyDocument"]["Statement"]
+        denials = [s for s in statements if s["Effect"] == "Deny"]
+        assert any(s["Condition"] == plain_http for s in denials), each
+        assert not any(s["Effect"] == "Allow" and s["Principal"] == "*" for s in statements)
