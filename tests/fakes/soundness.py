@@ -101,7 +101,10 @@ def assert_no_patch_vanished(state: RunState, log: Sequence[e.Recorded]) -> None
                 UnitStatus.SKIPPED,
             }
             waits = waits or (unit.purpose is Purpose.REVIEW and unit.continues == tried.attempt)
-            taken_back = _revoked_after(tried.dispatched, state, log)
+            ground = tried.dispatched.base_tree.split("+")[1:]
+            taken_back = not applied.issuperset(ground) or _revoked_after(
+                tried.dispatched, state, log
+            )
             fate = tried.attempt in applied | told or waits or taken_back
             assert fate, tried
 
