@@ -78,7 +78,8 @@ def reap_attempt(run_id: str, attempt: str, why: str, supervision: Supervision) 
     """Let an attempt whose process has ended for certain be told as lost, unless it ended itself.
 
     One that was never claimed is claimed and ended here, so that a place that cannot start anything
-    uses up the unit's tries instead of being asked for ever.
+    uses up the unit's tries instead of being asked for ever. Should its process be there after all,
+    with the lease and before its first event, that event comes too late.
     """
     journal = supervision.journal(run_id)
     log = AttemptLog.resume(journal.store, attempt_stream(run_id, attempt))
@@ -87,6 +88,9 @@ def reap_attempt(run_id: str, attempt: str, why: str, supervision: Supervision) 
     if told.claimed:
         supervision.lease.release(name, owner_of(told.holder, attempt))
         return
+    holder = supervision.lease.holder(name)
+    if holder is not None:
+        supervision.lease.release(name, holder)
     try:
         epoch = supervision.lease.acquire(name, REAPER, LEASE_S)
     except LeaseHeld:

@@ -247,6 +247,13 @@ def test_an_attempt_that_never_began_is_lost_with_its_reason(flying: Office) -> 
     assert ended.detail == "Runtime.ImportModuleError"
 
 
+def test_an_attempt_that_died_between_its_lease_and_its_first_word_is_lost(flying: Office) -> None:
+    flying.supervision.lease.acquire(lease_of("r1", "a.1"), "worker:a.1", 1800)
+    reap_attempt("r1", "a.1", "States.TaskFailed", flying.supervision)
+    assert _outcome(flying) is Exit.LOST
+    assert flying.supervision.lease.holder(lease_of("r1", "a.1")) is None
+
+
 def _claim(desk: Office, *more: EventData) -> None:
     epoch = desk.supervision.lease.acquire(lease_of("r1", "a.1"), "worker:a.1", 1800)
     claimed = AttemptClaimed(epoch, 1, "worker")
