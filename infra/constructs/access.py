@@ -54,9 +54,13 @@ class Access:
         table = self._table_arn("coordination")
         return _allow("Coordinate", [f"dynamodb:{action}" for action in actions], table)
 
-    def read_projections(self) -> iam.PolicyStatement:
-        actions = ["dynamodb:GetItem", "dynamodb:Query"]
-        return _allow("ReadProjections", actions, self._table_arn("projections"))
+    def follow_runs(self) -> iam.PolicyStatement:
+        """What a person's commands read; nothing of it is a single item."""
+        read = [self.events_arn, f"{self.events_arn}/index/streams", self._table_arn("projections")]
+        return _allow("FollowRuns", ["dynamodb:Query"], *read)
+
+    def see_executions(self) -> iam.PolicyStatement:
+        return _allow("SeeExecutions", ["states:DescribeExecution"], self._executions)
 
     def describe_stack(self, name: str) -> iam.PolicyStatement:
         stack = f"{self._stack_prefix}{self._settings.name(name)}/*"

@@ -29,13 +29,12 @@ class UserAccess(Construct):
         super().__init__(scope, construct_id)
         statements = [
             access.describe_stack("control"),
-            *(access.read_events(), access.read_projections(), access.use_key()),
+            *(access.follow_runs(), access.see_executions(), access.use_key()),
             access.list_artifacts(),
             access.read_artifacts(RUNS, SNAPSHOTS, REQUESTS),
             access.write_artifacts(f"{RUNS}*/plan.md", f"{RUNS}*/base.json", SNAPSHOTS, REQUESTS),
             access.delete_artifacts(RUNS),
-            *(access.look_at_runs(), access.invoke("answer")),
-            *(_look_at_model(), _look_at_quotas()),
+            *(access.invoke("answer"), _look_at_model(), _look_at_quotas()),
         ]
         self.policy = iam.ManagedPolicy(
             self,

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 MAY = {
     *("bedrock:GetFoundationModelAvailability", "bedrock:GetInferenceProfile"),
-    *("cloudformation:DescribeStacks", "dynamodb:GetItem", "dynamodb:Query"),
+    *("cloudformation:DescribeStacks", "dynamodb:Query"),
     *("kms:Decrypt", "kms:GenerateDataKey", "lambda:GetAccountSettings"),
     *("lambda:InvokeFunction", "s3:DeleteObject", "s3:GetObject", "s3:ListBucket"),
-    *("s3:PutObject", "states:DescribeExecution", "states:GetExecutionHistory"),
+    *("s3:PutObject", "states:DescribeExecution"),
 }
 
 
