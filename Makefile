@@ -63,8 +63,9 @@ unused: setup
 states: $(ASL)
 	$(ASL) --json-path statemachines/run.asl.json
 
-# Node comes with the environment, so that the machine needs none of its own.
+# Node comes with the environment, so that the machine needs none of its own; it trusts whom the machine trusts.
 synth bootstrap deploy destroy states $(CDK) $(ASL): export PATH := $(CURDIR)/$(BIN):$(PATH)
+synth bootstrap deploy destroy states $(CDK) $(ASL): export NODE_USE_SYSTEM_CA := 1
 synth: export CDK_OUTDIR := cdk.out
 synth: export CDK_CONTEXT_JSON = {"stage": "$(STAGE)", "profile": "$(PROFILE)", "prefix_lists": $(PREFIX_LISTS)$(MORE)}
 deploy: PREFIX_LISTS = $(shell $(BIN)/python tools/prefix_lists.py)
