@@ -65,7 +65,7 @@ def _claim(
         supervision.keys.spend(asked.run_id, asked.attempt, asked.key, spender)
     except ClaimRefused:
         supervision.lease.release(name, asked.owner)
-        raise
+        raise _over(asked, "was begun before") from None
     return Granted(epoch, credentials)
 
 

@@ -233,3 +233,18 @@ def _errors_of(desk: Desk) -> list[FanfoldError]:
             ask()
         found.append(refused.value)
     return found
+
+
+def test_of_two_that_show_a_key_at_once_the_second_finds_it_spent(desk: Desk) -> None:
+    """The other spends it, and is gone again, right before this one does."""
+    keys = desk.office.supervision.keys
+    spend = keys.spend
+
+    def late(run_id: str, attempt: str, key: str, by: str) -> None:
+        spend(run_id, attempt, key, "another")
+        spend(run_id, attempt, key, by)
+
+    vars(keys)["spend"] = late
+    with pytest.raises(AttemptOver, match="begun before"):
+        desk.ask(ClaimAttempt)
+    assert desk.holder is None
