@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "run a plan: the main job",
     "resume": "go on after a crash, a gate or a raised budget",
     "cancel": "stop a run",
+    "retry": "try a task again, from its last patch",
     "status": "list runs, or show one",
     "watch": "follow a run live",
     "events": "the log of a run as JSON lines",

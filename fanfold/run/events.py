@@ -154,6 +154,7 @@ class AttemptDispatched(EventData, frozen=True):
     continues: str | None = None
     hint: str = ""
     delay_s: float = 0.0
+    model: str = ""
 
 
 class AttemptFinished(EventData, frozen=True):
@@ -279,6 +280,15 @@ class ApprovalGranted(EventData, frozen=True):
 class ApprovalDenied(EventData, frozen=True):
     gate: str
     reason: str
+    by: str = ""
+
+
+class RetryRequested(EventData, frozen=True):
+    """A person wants another attempt of `unit`, told `hint`, by `model` where that is named."""
+
+    unit: str
+    hint: str = ""
+    model: str = ""
     by: str = ""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from fanfold.errors import InvalidStream
-from fanfold.run import approvals, merging
+from fanfold.run import approvals, merging, retries
 from fanfold.run import events as e
 from fanfold.run.attempt import JUDGING, Exit, Purpose
 from fanfold.run.money import WARN_AT
@@ -236,6 +236,7 @@ HANDLERS: dict[type[e.EventData], Callable[[RunState, Any, datetime], None]] = {
     e.ApprovalRequested: approvals.approval_requested,
     e.ApprovalGranted: approvals.approval_granted,
     e.ApprovalDenied: approvals.approval_denied,
+    e.RetryRequested: retries.retry_requested,
     e.BudgetWarned: _warned,
     e.BudgetExhausted: _exhausted,
     e.CancelRequested: _cancel_requested,

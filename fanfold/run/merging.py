@@ -39,7 +39,8 @@ def conflict_found(state: RunState, data: e.ConflictFound, _: datetime) -> None:
     unit = _carried(state, data.unit, data.attempt)
     if unit is None:
         return
-    resolved = [t for t in unit.tries if (t.purpose, t.outcome) == RESOLVED]
+    since = unit.tries[unit.pardoned :]
+    resolved = [t for t in since if (t.purpose, t.outcome) == RESOLVED]
     overtaken = unit.try_of(data.attempt) in resolved
     if overtaken and len(resolved) >= state.limits.attempts:
         close(state, data.unit, UnitStatus.CONFLICTED, "conflict")

@@ -106,6 +106,7 @@ class UnitState(msgspec.Struct, frozen=True, gc=False):
     since: int = 0
     conflict_paths: tuple[str, ...] = ()
     revoked: bool = False
+    model: str = ""
 
     @property
     def in_flight(self) -> tuple[Try, ...]:

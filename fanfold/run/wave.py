@@ -126,6 +126,7 @@ def _attempt(
             continues=unit.continues,
             hint=unit.in_flight[0].dispatched.hint if unit.in_flight else unit.hint,
             delay_s=_backoff(state, unit),
+            model=unit.model if role == unit.spec.role else "",
         )
 
     return with_slice

@@ -92,7 +92,7 @@ class _Builder:
             base_tree=dispatched.base_tree,
             tasks=tuple(TaskText(t.id, t.title, self.plan.text(t)) for t in own),
             limits=AttemptLimits(dispatched.slice, limits.steps, limits.minutes, limits.command_s),
-            model=self.request.model_for(dispatched.role),
+            model=dispatched.model or self.request.model_for(dispatched.role),
             effort=self.request.effort_for(dispatched.role),
             plan_title=self.plan.title,
             plan_path=self.request.plan_path,

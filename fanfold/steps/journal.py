@@ -13,6 +13,7 @@ from fanfold.run.events import (
     ApprovalGranted,
     CancelRequested,
     EventData,
+    RetryRequested,
     RunResumed,
     recorded,
     run_stream,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from fanfold.ports import EventStore
     from fanfold.run.events import Envelope, Recorded
 
-FROM_PEOPLE = (CancelRequested, ApprovalGranted, ApprovalDenied)
+FROM_PEOPLE = (CancelRequested, ApprovalGranted, ApprovalDenied, RetryRequested)
 TRIES = 20
 S = TypeVar("S")
 
