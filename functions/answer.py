@@ -9,30 +9,13 @@ import msgspec
 from fanfold.bootstrap_aws import deployed
 from fanfold.run.events import ApprovalDenied, ApprovalGranted, CancelRequested, RunResumed
 from fanfold.steps.answer import answer
-from functions.handling import logger
+from functions.handling import Said, logger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from fanfold.bootstrap_aws import Cloud
     from fanfold.steps.answer import Word
-
-
-class Said(msgspec.Struct, frozen=True):
-    """`word` is approve, reject, cancel or resume; the first two name a `gate`.
-
-    To resume is to begin `generation`: with the `cap` in micro-dollars where it is raised, or as a
-    `handover` in which nothing is tried again.
-    """
-
-    run_id: str
-    word: str
-    by: str
-    gate: str = ""
-    reason: str = ""
-    generation: int = 0
-    cap: int | None = None
-    handover: bool = False
 
 
 @logger.inject_lambda_context(correlation_id_path="run_id")

@@ -45,6 +45,23 @@ class AskTurn(Turn, frozen=True):
     token: str
 
 
+class Said(msgspec.Struct, frozen=True):
+    """`word` is approve, reject, cancel or resume; the first two name a `gate`.
+
+    To resume is to begin `generation`: with the `cap` in micro-dollars where it is raised, or as a
+    `handover` in which nothing is tried again.
+    """
+
+    run_id: str
+    word: str
+    by: str
+    gate: str = ""
+    reason: str = ""
+    generation: int = 0
+    cap: int | None = None
+    handover: bool = False
+
+
 class AttemptTurn(msgspec.Struct, frozen=True):
     """One item of a wave and the `key` to it; `error` is what its place ended with, once it has."""
 
