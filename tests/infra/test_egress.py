@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +21,6 @@ from tests.kit.reach import HIDDEN, Reach, open_to_all, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 OPEN = {"egress": '["pypi.org", "*.pythonhosted.org"]'}
 ANTHROPIC = {"provider": "anthropic", "egress": '["api.anthropic.com", "pypi.org"]'}
@@ -35,6 +37,7 @@ USED = {
 }
 KEY = f"arn:aws:secretsmanager:{HERE}:secret:fanfold-dev-model-key-AbCdEf"
 PASS = f"arn:aws:secretsmanager:{HERE}:secret:fanfold-dev-model-pass-AbCdEf"
+LINTED = ("network", "egress")
 READ = "secretsmanager:GetSecretValue"
 
 
@@ -335,3 +338,11 @@ def test_nothing_is_reached_without_tls(anthropic: Assembly, kind: str, policy: 
         denials = [s for s in statements if s["Effect"] == "Deny"]
         assert any(s["Condition"] == plain_http for s in denials), each
         assert not any(s["Effect"] == "Allow" and s["Principal"] == "*" for s in statements)
+
+
+def test_the_templates_of_the_way_out_pass_cfn_lint(folders: dict[str, Path]) -> None:
+    lint = Path(sys.executable).with_name("cfn-lint")
+    stacks = [folders["full, anthropic"] / f"fanfold-dev-{s}.template.json" for s in LINTED]
+    done = subprocess.run([lint, "--format", "parseable", *stacks], capture_output=True, text=True)
+    assert done.stdout == ""
+    assert done.returncode == 0
