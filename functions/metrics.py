@@ -6,10 +6,12 @@ written while it is zero, and what tells single runs apart is metadata and no di
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from fanfold.run.artifacts import QUEUE
 from fanfold.run.attempt import Exit
 from fanfold.run.events import (
     ApprovalRequested,
@@ -25,10 +27,11 @@ from fanfold.run.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from fanfold.run.events import AttemptDispatched, Envelope
     from fanfold.run.state import RunState
+    from fanfold.steps.wiring import Supervision
 
 NAMESPACE = SERVICE = "fanfold"
 MICRO = 1_000_000
@@ -67,9 +70,20 @@ def count(news: Sequence[Envelope], state: Callable[[], RunState]) -> None:
             _write({_RUN_EVENTS[type(data)]: 1})
 
 
-def gauge_slots(taken: int, expired: int, waiting: int) -> None:
-    """Slots that are taken, those that nobody gave back in time, and runs that wait for one."""
-    _write({"SlotsTaken": taken, "SlotsExpired": expired, "RunsWaiting": waiting})
+@contextmanager
+def gauged(supervision: Supervision) -> Generator[None]:
+    """Slots that are taken, and runs that wait for one, after what is done inside.
+
+    A slot that is given back only there was missed by what should have: it had expired.
+    """
+    before = {(slot.run, slot.execution) for slot in supervision.slots.taken()}
+    try:
+        yield
+    finally:
+        after = {(slot.run, slot.execution) for slot in supervision.slots.taken()}
+        waiting = len(supervision.artifacts.list(QUEUE))
+        taken, expired = len(after), len(before - after)
+        _write({"SlotsTaken": taken, "SlotsExpired": expired, "RunsWaiting": waiting})
 
 
 def _count_attempt(run: RunState, dispatched: AttemptDispatched, ended: AttemptFinished) -> None:

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fanfold.bootstrap_aws import deployed
-from fanfold.run.artifacts import QUEUE
 from fanfold.steps.orphan import reap_attempt
 from fanfold.steps.reap import reap_all, reap_execution
 from functions.handling import AttemptTurn, logger
-from functions.metrics import gauge_slots
+from functions.metrics import gauged
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from fanfold.bootstrap_aws import Cloud
-    from fanfold.steps.wiring import Supervision
 
 
 @logger.inject_lambda_context
@@ -31,15 +29,5 @@ def handler(event: dict[str, Any], _context: LambdaContext, cloud: Cloud | None 
         run_id = event["detail"]["name"].rpartition("-")[0]
         reap_execution(run_id, event["detail"]["executionArn"], supervision)
     else:
-        _look_at_all(supervision)
-
-
-def _look_at_all(supervision: Supervision) -> None:
-    """A slot that is given back only here was missed by what should have: it had expired."""
-    before = {(slot.run, slot.execution) for slot in supervision.slots.taken()}
-    try:
-        reap_all(supervision)
-    finally:
-        after = {(slot.run, slot.execution) for slot in supervision.slots.taken()}
-        waiting = len(supervision.artifacts.list(QUEUE))
-        gauge_slots(len(after), len(before - after), waiting)
+        with gauged(supervision):
+            reap_all(supervision)
