@@ -87,8 +87,8 @@ class Host:
             name="run", definition=deployable(), roleArn="arn:aws:iam::123456789012:role/run"
         )
         outputs = {name: {"Value": value} for name, value in self.deployment.outputs().items()}
-        handle = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
-        template = {"Resources": {"Handle": handle}, "Outputs": outputs}
+        topic = {"Type": "AWS::SNS::Topic"}
+        template = {"Resources": {"Topic": topic}, "Outputs": outputs}
         self.clients.stacks.create_stack(
             StackName=f"{STACK}-control", TemplateBody=json.dumps(template)
         )

@@ -21,6 +21,6 @@ def origin_name(repository: GitRepository) -> str | None:
 
 def name_of(url: str) -> str | None:
     """`team/tool` for an address with a host; of a folder, which differs by machine, the name."""
-    hosted = _HOSTED.fullmatch(url)
+    hosted = None if url.startswith("file://") else _HOSTED.fullmatch(url)
     path = (hosted["path"] if hosted else url.rpartition("/")[2]).strip("/")
     return path.removesuffix(".git") or None
