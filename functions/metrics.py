@@ -70,9 +70,14 @@ def count(news: Sequence[Envelope], state: Callable[[], RunState]) -> None:
             _write({_RUN_EVENTS[type(data)]: 1})
 
 
+def gauge_slots(taken: int, expired: int, waiting: int) -> None:
+    """Slots that are taken, those that nobody gave back in time, and runs that wait for one."""
+    _write({"SlotsTaken": taken, "SlotsExpired": expired, "RunsWaiting": waiting})
+
+
 @contextmanager
 def gauged(supervision: Supervision) -> Generator[None]:
-    """Slots that are taken, and runs that wait for one, after what is done inside.
+    """The slots after what is done inside.
 
     A slot that is given back only there was missed by what should have: it had expired.
     """
@@ -82,8 +87,7 @@ def gauged(supervision: Supervision) -> Generator[None]:
     finally:
         after = {(slot.run, slot.execution) for slot in supervision.slots.taken()}
         waiting = len(supervision.artifacts.list(QUEUE))
-        taken, expired = len(after), len(before - after)
-        _write({"SlotsTaken": taken, "SlotsExpired": expired, "RunsWaiting": waiting})
+        gauge_slots(len(after), len(before - after), waiting)
 
 
 def _count_attempt(run: RunState, dispatched: AttemptDispatched, ended: AttemptFinished) -> None:
