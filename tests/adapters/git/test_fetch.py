@@ -9,8 +9,9 @@ import pytest
 
 from fanfold.adapters.git.fetch import fetch_result
 from fanfold.adapters.git.origin import name_of, origin_name
-from fanfold.adapters.git.repository import open_repository
+from fanfold.adapters.git.repository import NOTES, open_repository
 from fanfold.adapters.git.snapshots import SnapshotRepository, published_folder, push_snapshot
+from fanfold.adapters.git.trees import EMPTY_TREE
 from fanfold.errors import InvalidRepository
 from fanfold.run.events import PlanWrittenBack
 from fanfold.run.state import RunState
@@ -38,21 +39,18 @@ def clone(origin: GitRepository, folder: Path, *words: str) -> GitRepository:
 
 
 def played(
-    repository: GitRepository, base: str, folder: Path, *, notes: int = 1
+    repository: GitRepository, base: str, folder: Path
 ) -> tuple[MemoryArtifactStore, RunState]:
-    """A run of one commit with its notes on top of `base`, in the cloud."""
+    """A run of one commit with its note on top of `base`, in the cloud."""
     artifacts = MemoryArtifactStore()
     push_snapshot(repository, base, artifacts)
     there = SnapshotRepository(folder, artifacts, home=published_folder(RUN), snapshots=[base])
-    tip = base
-    for number in range(notes):
-        tree = there.replace(there.tree_of(tip), f"b{number}.txt", b"b\n")
-        tip = there.commit(tree, tip, "Write b", WHEN, AUTHOR)
-        there.note(tip, f"Wrote b{number}.", WHEN, AUTHOR)
+    tree = there.replace(there.tree_of(base), "b.txt", b"b\n")
+    tip = there.commit(tree, base, "Write b", WHEN, AUTHOR)
+    there.note(tip, "Wrote b.", WHEN, AUTHOR)
     there.keep(f"runs/{RUN}/merged", there.tree_of(tip))
     there.set_ref(f"refs/heads/{BRANCH}", tip)
     there.set_ref("refs/heads/main", tip)
-    tree = there.tree_of(tip)
     written = PlanWrittenBack(BRANCH, tip, tree, tree, {})
     return artifacts, RunState(run_id=RUN, base=base, written=written)
 
@@ -68,7 +66,7 @@ def test_a_result_comes_with_its_notes_and_moves_its_own_branch_alone(
     assert state.written
     assert origin.ref(f"refs/heads/{BRANCH}") == state.written.tip
     assert origin.commit_of("main") == head
-    assert origin.note_of(state.written.tip) == "Wrote b0."
+    assert origin.note_of(state.written.tip) == "Wrote b."
     assert origin.note_of(head) == "the user's own"
     assert f"refs/fanfold/runs/{RUN}/merged" in list(origin.objects.references)
     git(origin.root, "fsck", "--strict", "--connectivity-only")
@@ -77,9 +75,16 @@ def test_a_result_comes_with_its_notes_and_moves_its_own_branch_alone(
 def test_notes_that_git_spreads_over_folders_come_too(
     origin: GitRepository, tmp_path: Path
 ) -> None:
-    artifacts, state = played(origin, origin.commit_of("HEAD"), tmp_path / "cloud", notes=300)
+    artifacts, state = played(origin, origin.commit_of("HEAD"), tmp_path / "cloud")
+    there = SnapshotRepository(
+        tmp_path / "cloud", artifacts, home=published_folder(RUN), snapshots=[]
+    )
+    assert state.written
+    tip = state.written.tip
+    spread = there.replace(EMPTY_TREE, f"{tip[:2]}/{tip[2:4]}/{tip[4:]}", b"Far down.\n")
+    there.set_ref(NOTES, there.commit(spread, "", "notes", WHEN, AUTHOR))
     fetch_result(origin, artifacts, state)
-    assert len(git(origin.root, "notes", "list").splitlines()) == 300
+    assert origin.note_of(tip) == "Far down.\n"
 
 
 def test_another_clone_gets_a_base_that_was_made_for_the_run(

@@ -114,9 +114,9 @@ def test_nobody_at_work_is_seen_after_some_silence() -> None:
 
 
 def test_a_request_that_nothing_takes_up_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    away = Away(
-        {round(UNHEARD_S) + 5: lambda: away.add(REQUESTED, RunQueued("every slot is taken"))}
-    )
+    away = Away()
+    queued = RunQueued("every slot is taken")
+    away.script[round(UNHEARD_S) + 5] = lambda: away.add(REQUESTED, queued)
     away.script[100] = lambda: away.add(ADMITTED, RunCompleted(True))
     assert away.follower().follow()
     said = capsys.readouterr().err
