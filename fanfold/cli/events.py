@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--category",
         choices=[category.value for category in Category],
-        help="only what is about this; with the events of its attempts",
+        metavar="NAME",
+        help=f"only what is about this, also in its attempts: {', '.join(Category)}",
     )
     parser.add_argument("--json", action="store_true", help="JSON lines, as always")
 

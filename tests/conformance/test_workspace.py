@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from fanfold.adapters.git import trees
 from fanfold.adapters.git.deferred import DeferredCheckouts
 from fanfold.adapters.git.workspaces import GitWorkspaces
 from fanfold.adapters.local.sandbox import NoSandbox
-from fanfold.errors import WorkspaceError
+from fanfold.errors import LeaseLost, WorkspaceError
 from tests.fakes.repositories import git, make_repository
 
 if TYPE_CHECKING:
@@ -232,3 +233,30 @@ def test_a_command_finds_no_hidden_file_and_no_history_of_it(
     assert workspace.run(f"git cat-file -p {blob}", 20).exit_code != 0
     workspace.run("mkdir -p hidden; echo mine >hidden/key; rm README.md", 20)
     assert workspace.tree() == trees.edit(repository.objects, tree, {"README.md": None})
+
+
+def test_a_command_ends_when_told_to_and_what_it_wrote_stays(
+    workspace: Workspace, repository: GitRepository
+) -> None:
+    if not workspace.has_shell:
+        pytest.skip("no shell")
+    began = time.monotonic()
+    result = workspace.run("echo half >half.txt; sleep 30", 30, lambda: True)
+    assert (result.stopped, result.timed_out, result.exit_code) == (True, False, 130)
+    assert time.monotonic() - began < 10
+    assert repository.read(workspace.tree(), "half.txt") == b"half\n"
+
+
+def test_what_the_stop_signal_raises_goes_through_and_nothing_runs_on(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    if not workspace.has_shell:
+        pytest.skip("no shell")
+
+    def lost() -> bool:
+        raise LeaseLost("somebody else has it")
+
+    with pytest.raises(LeaseLost):
+        workspace.run(f"sleep 1.5; touch {tmp_path}/late", 30, lost)
+    time.sleep(1.5)
+    assert not (tmp_path / "late").exists()

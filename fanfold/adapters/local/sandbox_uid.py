@@ -48,7 +48,8 @@ class SecondUser:
     The harness must be root; its environment, memory and files are not that user's to read, and
     neither are other trees. All its processes end with the command. What is readable for everybody
     on the machine can be read. Without `online` nothing but loopback can be reached, and through a
-    proxy on it `allow_hosts`. Folders at or below `home` are opened for passing through.
+    proxy on it `allow_hosts`; a container must grant CAP_SYS_PTRACE for that, else loopback is shut
+    too. Folders at or below `home` are opened for passing through.
     """
 
     def __init__(
