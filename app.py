@@ -16,6 +16,7 @@ from infra.stacks.egress import EgressStack
 from infra.stacks.network import NetworkStack
 from infra.stacks.watch import WatchStack
 
+RULES = Path(__file__).with_name("infra") / "rules.guard"
 FLAGS = json.loads(Path(__file__).with_name("cdk.json").read_text())["context"]
 
 
@@ -48,7 +49,13 @@ def build(outdir: str | None = None, *, sources: Sources | None = None, **contex
     WatchStack(app, settings.name("watch"), settings=settings, data=data, control=control)
     for field, value in settings.tags().items():
         cdk.Tags.of(app).add(field, value)
-    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
+    cdk.Validations.of(app).add_plugins(
+        AwsSolutionsChecks(app),
+        ServerlessChecks(app),
+        cdk.CloudFormationValidatePlugin(
+            guard_rules=[cdk.ValidationRuleSource(name=RULES.stem, content=RULES.read_text())]
+        ),
+    )
     return app
 
 

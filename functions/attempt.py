@@ -33,4 +33,5 @@ def handler(event: dict[str, Any], context: LambdaContext, cloud: Cloud | None =
     journal, wiring = cloud.supervision.journal(turn.run_id), cloud.wiring(turn.run_id)
     work_s = max(left_s - MARGIN_S, 0.0)
     name, holder = turn.attempt, claim.holder
-    invoke(journal, name, wiring, holder, lambda: False, escalate_after_s=work_s)
+    ended = invoke(journal, name, wiring, holder, lambda: False, escalate_after_s=work_s)
+    logger.info("ended", attempt=ended.attempt, outcome=ended.outcome.value, cost=ended.cost)

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -94,11 +94,15 @@ def test_an_unreasoned_finding_fails_the_synthesis(
     synthesise: Callable[..., Path], tmp_path: Path
 ) -> None:
     from aws_cdk import Stack
+    from aws_cdk import aws_iam as iam
     from aws_cdk import aws_sqs as sqs
 
     import app
 
     bad = app.build(str(tmp_path))
-    sqs.Queue(Stack(bad, "Bad"), "Open")
-    with pytest.raises(RuntimeError, match="AwsSolutions-SQS4"):
+    stack = Stack(bad, "Bad")
+    sqs.Queue(stack, "Open")
+    anybody = cast("iam.IPrincipal", iam.ServicePrincipal("lambda.amazonaws.com"))
+    iam.Role(stack, "Unbound", role_name="unbound", assumed_by=anybody)
+    with pytest.raises(RuntimeError, match=r"(?s)AwsSolutions-SQS4.*roles_have_a_boundary"):
         bad.synth()
