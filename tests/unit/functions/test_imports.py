@@ -40,4 +40,4 @@ def test_control_functions_load_what_a_step_needs_with_the_step() -> None:
 def test_handlers_are_short() -> None:
     for name in HANDLERS:
         lines = (ROOT / "functions" / f"{name}.py").read_text("utf-8").splitlines()
-        assert len(lines) <= 40, name
+        assert len(lines) <= 45, name
