@@ -24,6 +24,7 @@ COMMANDS = {
     "resume": "go on after a crash, a gate or a raised budget",
     "cancel": "stop a run",
     "retry": "try a task again, from its last patch",
+    "resolve": "settle a conflict by hand",
     "status": "list runs, or show one",
     "watch": "follow a run live",
     "events": "the log of a run as JSON lines",

@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.bootstrap import prices_of
-from fanfold.cli.drive import report
-from fanfold.cli.engines import LOCAL
+from fanfold.cli.going_on import go_on, stopped
 from fanfold.cli.money import budget
-from fanfold.cli.runs import add_run_argument, find_run, is_kept, project_of
-from fanfold.errors import RunBusy, UnknownRun, UserError
+from fanfold.cli.runs import add_run_argument, find_run, project_of
+from fanfold.errors import UserError
 from fanfold.run.events import RetryRequested
 from fanfold.run.retries import can_be_retried
-from fanfold.run.view import outcome_of, unit_of
+from fanfold.run.state import Outcome
 
 if TYPE_CHECKING:
     import argparse
 
-    from fanfold.cli.runs import Run
     from fanfold.run.state import RunState, UnitState
 
 EXAMPLES = """\
@@ -40,43 +38,22 @@ def run(args: argparse.Namespace) -> int:
     project = project_of(args)
     run = find_run(project, args)
     state = run.journal().state
-    unit = retried(run, state, args.task)
+    unit = stopped(run, state, args.task)
+    _check(state, unit, args)
     if args.model:
         prices_of(project.settings).worst_case(args.model, 1, 1)
-    if args.budget is not None and args.budget < state.spent:
-        raise UserError(f"--budget is below what run {state.run_id} has spent already")
     word = RetryRequested(unit.spec.id, args.hint, args.model, by="user")
     run.journal().append(word, actor="user")
-    return report(run.engine.resume(run.run_id, args.budget), as_json=args.json)
+    return go_on(project, run, args)
 
 
-def retried(run: Run, state: RunState, task: str) -> UnitState:
-    """The unit of `task`, which can be tried again now.
-
-    Raises:
-        UserError: it cannot, or this is not the place.
-        RunBusy: the run is under way.
-    """
-    unit = stopped(run, state, task)
+def _check(state: RunState, unit: UnitState, args: argparse.Namespace) -> None:
+    """Raises `UserError` for what cannot be tried again."""
+    task = f"task {args.task} of run {state.run_id}"
     if not can_be_retried(unit):
-        why = "no attempt has worked on it" if not unit.tries else f"it is {unit.status.value}"
-        raise UserError(f"task {task} of run {state.run_id} cannot be tried again: {why}")
-    return unit
-
-
-def stopped(run: Run, state: RunState, task: str) -> UnitState:
-    """The unit of `task` in a run of this machine that nobody drives. Raises as `retried` does."""
-    if run.engine.name != LOCAL:
-        raise UserError(f"run {state.run_id} is not on this machine; start it again there")
-    if run.engine.is_driven(run.run_id) or outcome_of(state) is None:
-        raise RunBusy(f"run {state.run_id} is under way; wait, or `fanfold cancel` it first")
-    if state.options.batch:
-        how = f"`fanfold resume {state.options.batch}`"
-        raise UserError(f"run {state.run_id} belongs to a batch, which has its money: {how}")
-    if not is_kept(run):
-        raise UnknownRun(f"run {state.run_id} was cleaned and cannot go on; start a new one")
-    unit = unit_of(state, task)
-    if unit is None:
-        known = ", ".join(t.id for t in state.tasks)
-        raise UnknownRun(f"run {state.run_id} has no task {task!r}; its tasks: {known}")
-    return unit
+        why = "no attempt has worked on it" if not unit.tries else f"it is {unit.status}"
+        raise UserError(f"{task} cannot be tried again: {why}")
+    if state.options.batch and state.outcome is Outcome.COMPLETED:
+        raise UserError(f"{task} is done, and its track folded: run the track again by itself")
+    if not state.options.batch and args.budget is not None and args.budget < state.spent:
+        raise UserError(f"--budget is below what run {state.run_id} has spent already")

@@ -160,17 +160,21 @@ def _finished(state: RunState, data: e.AttemptFinished, _: datetime) -> None:
 
 
 def _given(state: RunState, data: e.PatchGiven, _: datetime) -> None:
-    """Needs that are not met yet keep the patch from being merged, not from standing there."""
+    """As the unit's first attempt, or as what a person made of a conflict.
+
+    Needs that are not met yet keep the patch from being merged, not from standing there.
+    """
     unit = state.units.get(data.unit)
-    if unit is None or unit.tries:
+    if unit is None or (unit.tries and unit.status is not UnitStatus.CONFLICTED):
         return
+    number = len(unit.tries) + 1
     given = Try(
         e.AttemptDispatched(
             attempt=data.attempt,
             unit=data.unit,
-            number=1,
+            number=number,
             role=unit.spec.role,
-            purpose=Purpose.WORK,
+            purpose=Purpose.RESOLVE if unit.tries else Purpose.WORK,
             placement="",
             slice=0,
             base_tree=data.base_tree,
@@ -182,8 +186,15 @@ def _given(state: RunState, data: e.PatchGiven, _: datetime) -> None:
         patch=data.patch,
     )
     state.units[data.unit] = replace(
-        unit, status=UnitStatus.PATCHED, tries=(given,), carrier=given.attempt
+        unit,
+        status=UnitStatus.PATCHED,
+        tries=(*unit.tries, given),
+        carrier=given.attempt,
+        reason=None,
+        pardoned=len(unit.tries),
     )
+    if number > 1:
+        settle_all(state)
 
 
 def _warned(state: RunState, _: e.BudgetWarned, __: datetime) -> None:

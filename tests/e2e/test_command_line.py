@@ -64,7 +64,7 @@ def test_completion_scripts_are_valid(tmp_path: Path, shell: str) -> None:
     ("typed", "offered"),
     [
         (("st",), "status"),
-        (("re",), "ready resume reject"),
+        (("re",), "ready resume retry resolve reject"),
         (("run", "--bu"), "--budget"),
         (("run", "--gates", "d"), "defer"),
         (("-C", ".", "show", "--pa"), "--patch"),
