@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -58,3 +59,28 @@ def test_a_command_that_fails_is_told_with_its_output(root: Path) -> None:
     assert "echo no such tool; false" in ended.err
     assert "no such tool" in ended.err.splitlines()[-1]
     assert fanfold(root, "status", "--json").json["runs"] == []
+
+
+def test_a_patch_that_changes_a_lockfile_is_checked_in_an_environment_of_its_own(
+    root: Path, tmp_path: Path
+) -> None:
+    commands = "mkdir -p .venv && cat package-lock.json > .venv/state"
+    check = "cmp package-lock.json .venv/state"
+    settings = f'[prepare]\ncommands = ["{commands}"]\n[checks]\nrun = ["{check}"]\n'
+    (root / "fanfold.toml").write_text(settings)
+    (root / "package-lock.json").write_text("1\n")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "lock")
+    call = {"name": "write", "input": {"file_path": "package-lock.json", "content": "2\n"}}
+    done = {"name": "submit", "input": {"status": "done", "summary": "Raised."}}
+    turns = [{"calls": [call]}, {"calls": [done]}]
+    script = msgspec.json.encode({"attempts": [{"task": "*", "turns": turns}]})
+    (tmp_path / "script.json").write_bytes(script)
+    ended = fanfold(root, "run", PLAN, "--budget", "1", "--json", "--no-sandbox")
+    assert (ended.code, ended.json["verified"]) == (0, True), ended.err
+    states = sorted((tmp_path / "cache/fanfold/layers").glob("*/files/.venv/state"))
+    assert sorted(state.read_text() for state in states) == ["1\n", "2\n"]
+    for state in states:
+        os.utime(state.parents[2], (0, 0))
+    assert fanfold(root, "clean", "--json").json["environments"] == 2
+    assert not any(state.exists() for state in states)

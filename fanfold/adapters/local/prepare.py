@@ -108,27 +108,37 @@ class Layers:
         return layer
 
     def _make(self, workspace: Checkout, layer: Path) -> None:
-        tracked = set(workspace.files())
-        workspace.run(f"mkdir -p {PREPARED}", self._timeout)
-        for command in self._commands:
-            result = workspace.run(command, self._timeout)
-            if result.exit_code:
-                denied = hosts(result.incidents)
-                raise PrepareFailed(command, result.exit_code, result.output, denied)
-        workspace.run(f"rmdir {PREPARED} 2>/dev/null", self._timeout)
-        fresh = sorted(set(workspace.files()) - tracked)
         prefix = f"{MAKING}{layer.name}-"
         with tempfile.TemporaryDirectory(dir=self._home, prefix=prefix) as folder:
             made = Path(folder) / "layer"
-            files = made / "files"
-            files.mkdir(parents=True)
-            for output in outputs(workspace.root, tracked):
-                place = files / output.relative_to(workspace.root)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                output.rename(place)
-            patterns = [f"/{_literal(path)}" for path in fresh]
+            (made / "files").mkdir(parents=True)
+            patterns = prepare(workspace, self._commands, made / "files", self._timeout)
             (made / "patterns.json").write_bytes(msgspec.json.encode(patterns))
             made.rename(layer)
+
+
+def prepare(
+    workspace: Checkout, commands: Sequence[str], files: Path, timeout_s: float
+) -> list[str]:
+    """Run `commands`, each for `timeout_s` at most, and move what they made beside the tree's own
+    files to the empty folder `files`. Gives patterns of what a tree leaves out.
+
+    What is made may hold the path of the checkout as its commands saw it. Raises `PrepareFailed`.
+    """
+    tracked = set(workspace.files())
+    workspace.run(f"mkdir -p {PREPARED}", timeout_s)
+    for command in commands:
+        result = workspace.run(command, timeout_s)
+        if result.exit_code:
+            denied = hosts(result.incidents)
+            raise PrepareFailed(command, result.exit_code, result.output, denied)
+    workspace.run(f"rmdir {PREPARED} 2>/dev/null", timeout_s)
+    fresh = sorted(set(workspace.files()) - tracked)
+    for output in outputs(workspace.root, tracked):
+        place = files / output.relative_to(workspace.root)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(output, place)
+    return [f"/{_literal(path)}" for path in fresh]
 
 
 def layer_digest(workspace: Checkout, commands: Sequence[str]) -> str:
