@@ -6,9 +6,8 @@ Every field of a section can be set as `FANFOLD_<SECTION>_<FIELD>`, for example
 
 from __future__ import annotations
 
-import os
 import tomllib
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,16 +16,39 @@ from fanfold.errors import InvalidSettings
 from fanfold.run.attempt import RoleRules
 from fanfold.run.events import CheckSpec
 from fanfold.run.money import from_dollars
+from fanfold.settings.deployed import (
+    Deployment,
+    Offer,
+    Proxy,
+    Worker,
+    deployment,
+    deployment_of,
+    offer_of,
+    own_version,
+    proxy,
+    worker,
+)
+from fanfold.settings.reading import PREFIX, converted, environment, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 FILE = "fanfold.toml"
-PREFIX = "FANFOLD_"
+__all__ = [
+    "Deployment",
+    "Offer",
+    "Proxy",
+    "Worker",
+    "deployment",
+    "deployment_of",
+    "environment",
+    "offer_of",
+    "own_version",
+    "proxy",
+    "worker",
+]
 PROVIDERS = ("anthropic", "bedrock", "scripted")
-
-_S = TypeVar("_S", bound=msgspec.Struct)
 
 
 class Prepare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -152,85 +174,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(_spec(c) for c in self.checks.unit)
 
 
-class Deployment(msgspec.Struct, frozen=True, kw_only=True):
-    """What the templates tell a function about the account it runs in; ARNs end in their names.
-
-    Field by field this is the function's environment, `FANFOLD_DEPLOYMENT_<FIELD>`.
-    """
-
-    events_table: str
-    projections_table: str
-    coordination_table: str
-    artifact_bucket: str
-    event_bus: str
-    state_machine: str
-    grant_function: str = ""
-    session_role: str = ""
-    pass_secret: str = ""
-    check_function: str = ""
-    answer_function: str = ""
-    version: str = ""
-    role: str = ""
-    run_slots: int = 4
-
-    def environment(self) -> dict[str, str]:
-        """The environment that `deployment` reads back."""
-        fields = msgspec.structs.asdict(self)
-        return {_key(Deployment, name): str(value) for name, value in fields.items()}
-
-    def outputs(self) -> dict[str, str]:
-        """The outputs of its stack that `deployment_of` reads back; what is empty has none."""
-        return _outputs(self)
-
-
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a deployment can do: at most `attempts` at once, with `models` of the `provider`."""
-
-    profile: str
-    provider: str
-    models: tuple[str, ...]
-    attempts: int
-
-    def outputs(self) -> dict[str, str]:
-        """The outputs of its stack that `offer_of` reads back."""
-        return _outputs(self)
-
-
-class Proxy(msgspec.Struct, frozen=True, kw_only=True):
-    """What the proxy lets through: the hosts `allow`, and calls to the model API at `upstream`.
-
-    `key_secret` and `pass_secret` name secrets: that API's key, and what passes are sealed with.
-    Field by field this is the proxy's environment, `FANFOLD_PROXY_<FIELD>`.
-    """
-
-    allow: tuple[str, ...] = ()
-    key_secret: str = ""
-    pass_secret: str = ""
-    upstream: str = "https://api.anthropic.com"
-
-    def environment(self) -> dict[str, str]:
-        """The environment that `proxy` reads back."""
-        fields = {**msgspec.structs.asdict(self), "allow": msgspec.json.encode(self.allow).decode()}
-        return {_key(Proxy, name): value for name, value in fields.items()}
-
-
-class Worker(msgspec.Struct, frozen=True, kw_only=True):
-    """What the state machine tells a container: its attempt, the key to it, and who waits for it.
-
-    It is waited for `timeout_s`, and lets itself be heard every `heartbeat_s`.
-    """
-
-    run_id: str
-    attempt: str
-    task_token: str
-    key: str = ""
-    timeout_s: float = 4200.0
-    heartbeat_s: float = 60.0
-
-    def __repr__(self) -> str:
-        return f"Worker({self.run_id!r}, {self.attempt!r})"
-
-
 class Credentials(msgspec.Struct, frozen=True):
     """What the model API needs; never printed."""
 
@@ -276,7 +219,7 @@ def _settled(raw: dict[str, Any], environ: Mapping[str, str]) -> Settings:
         overrides = _overrides(section, kind, environ)
         if overrides and isinstance(table, dict):
             raw[section] = {**table, **overrides}
-    settings = _convert(raw, Settings, FILE)
+    settings = converted(raw, Settings, FILE)
     _check_amounts(settings)
     return settings
 
@@ -302,79 +245,9 @@ def bedrock_access(environ: Mapping[str, str] | None = None) -> BedrockAccess:
     )
 
 
-def deployment(environ: Mapping[str, str] | None = None) -> Deployment:
-    """Where this function is deployed. Raises `InvalidSettings` for what is missing or misfits."""
-    return _told(Deployment, environ)
-
-
-def worker(environ: Mapping[str, str] | None = None) -> Worker:
-    """What this container is for. Raises `InvalidSettings` for what is missing or misfits."""
-    return _told(Worker, environ)
-
-
-def proxy(environ: Mapping[str, str] | None = None) -> Proxy:
-    """What this proxy lets through. Raises `InvalidSettings` for what misfits."""
-    return _told(Proxy, environ)
-
-
-def deployment_of(outputs: Mapping[str, str]) -> Deployment:
-    """The deployment that the outputs of its stack tell. Raises `InvalidSettings`."""
-    return _put_out(Deployment, outputs)
-
-
-def offer_of(outputs: Mapping[str, str]) -> Offer:
-    """What the deployment with these outputs can do. Raises `InvalidSettings`."""
-    return _put_out(Offer, outputs)
-
-
-def own_version() -> str:
-    """The version of this fanfold."""
-    from importlib.metadata import version
-
-    return version("fanfold")
-
-
 def wants_no_colour() -> bool:
     """Whether `NO_COLOR` is set, to whatever but nothing (no-color.org)."""
     return bool(environment().get("NO_COLOR"))
-
-
-def environment() -> Mapping[str, str]:
-    """The process's environment."""
-    return os.environ  # noqa: TID251
-
-
-def _told(kind: type[_S], environ: Mapping[str, str] | None) -> _S:
-    """A struct of which each field is a variable `FANFOLD_<STRUCT>_<FIELD>`."""
-    environ = environment() if environ is None else environ
-    keys = {name: _key(kind, name) for name in get_type_hints(kind)}
-    required = {f.name for f in msgspec.structs.fields(kind) if f.required}
-    missing = [keys[name] for name in sorted(required) if not environ.get(keys[name])]
-    if missing:
-        raise InvalidSettings(f"not set in the environment: {', '.join(missing)}")
-    types = get_type_hints(kind)
-    given = {n: _value(environ[key], types[n]) for n, key in keys.items() if key in environ}
-    return _convert(given, kind, f"{PREFIX}{kind.__name__}_*".upper())
-
-
-def _key(kind: type[msgspec.Struct], name: str) -> str:
-    return f"{PREFIX}{kind.__name__}_{name}".upper()
-
-
-def _put_out(kind: type[_S], outputs: Mapping[str, str]) -> _S:
-    kinds = {_output(kind, name): (name, each) for name, each in get_type_hints(kind).items()}
-    given = {name: _value(outputs[o], each) for o, (name, each) in kinds.items() if o in outputs}
-    return _convert(given, kind, "the outputs of the deployment")
-
-
-def _outputs(told: msgspec.Struct) -> dict[str, str]:
-    fields = msgspec.structs.asdict(told).items()
-    texts = {n: v if isinstance(v, str) else msgspec.json.encode(v).decode() for n, v in fields}
-    return {_output(type(told), name): text for name, text in texts.items() if text}
-
-
-def _output(kind: type[msgspec.Struct], name: str) -> str:
-    return kind.__name__ + "".join(word.title() for word in name.split("_"))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -409,24 +282,8 @@ def _overrides(
     for field in msgspec.structs.fields(kind):
         key = f"{PREFIX}{section}_{field.name}".upper()
         if key in environ:
-            found[field.name] = _convert(_value(environ[key], field.type), field.type, key)
+            found[field.name] = converted(value_of(environ[key], field.type), field.type, key)
     return found
-
-
-def _value(text: str, kind: Any) -> Any:
-    if kind is str:
-        return text
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return text
-
-
-def _convert(value: Any, kind: type[_S] | Any, source: str) -> Any:
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise InvalidSettings(f"{source}: {error}") from None
 
 
 def _spec(check: str | Check) -> CheckSpec:
