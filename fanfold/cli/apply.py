@@ -133,7 +133,12 @@ def _around_edits(project: Project, result: Result) -> tuple[str, str, list[dict
         marked = repository.read(result.tree, plan.path)
         file = project.root / plan.path
         now = file.read_bytes() if file.is_file() else None
-        if now is None or marked is None or now in (plan.data, marked):
+        if marked is None or now in (plan.data, marked):
+            continue
+        if now is None:
+            warnings.append(_gone(plan.path))
+            edited = repository.without(edited, plan.path)
+            kept = repository.without(kept, plan.path)
             continue
         parsed = [formats.parse(data, plan.path) for data in (plan.data, marked, now)]
         carried = carry_over(*parsed)
@@ -146,6 +151,11 @@ def _around_edits(project: Project, result: Result) -> tuple[str, str, list[dict
     base = repository.commit(edited, result.base, "fanfold: the plan as edited\n", when, author)
     message = "conductor(plan): Keep what was edited while the run went on\n"
     return base, repository.commit(kept, result.tip, message, when, author), warnings
+
+
+def _gone(plan: str) -> dict[str, str]:
+    text = f"{plan} is no longer there; the work of its tasks is in the result, its marks are not"
+    return {"code": "plan_gone", "text": text}
 
 
 def _warnings(plan: str, carried: CarriedOver) -> list[dict[str, str]]:

@@ -82,6 +82,10 @@ class GitRepository:
         entry = trees.Entry(mode, str(self.objects.create_blob(data)))
         return trees.edit(self.objects, tree, {path: entry})
 
+    def without(self, tree: str, path: str) -> str:
+        """The tree without a file."""
+        return trees.edit(self.objects, tree, {path: None})
+
     def commit(
         self,
         tree: str,
