@@ -16,7 +16,6 @@ import ctypes
 import errno
 import fcntl
 import os
-import platform
 import signal
 import socket
 import struct
@@ -104,10 +103,10 @@ def program(machine: str) -> bytes:
 
 def ask_before_connecting(libc: ctypes.CDLL) -> int:
     """From here on, for whatever this process becomes; gives where the questions arrive."""
-    rows = program(platform.machine())
+    rows = program(os.uname().machine)
     buffer = ctypes.create_string_buffer(rows, len(rows))
     head = struct.pack("@HP", len(rows) // 8, ctypes.addressof(buffer))
-    number = ARCHITECTURES[platform.machine()][1]
+    number = ARCHITECTURES[os.uname().machine][1]
     given = ctypes.create_string_buffer(head, len(head))
     return checked(libc.syscall(number, SET_FILTER, NEW_LISTENER, given))
 

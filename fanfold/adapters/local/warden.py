@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import ctypes
+import errno
 import os
 import signal
 import socket
@@ -27,6 +28,13 @@ DETACHED, BOUND, READ_ONLY = 2, 0x1000, 0x1000 | 0x20 | 0x1 | 0x2 | 0x4 | 0x8
 KERNEL, MOST_NAMESPACES = b"/proc/sys", "/proc/sys/user/max_user_namespaces"
 DUMPABLE, DROP, AMBIENT, CLEAR, SUBREAPER = 4, 24, 47, 4, 36
 REFUSED = 0x8185
+SECCOMP, FILTER = 22, 2
+ARCHITECTURES = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
+FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, 16)
+IO_URING_SETUP, FOREIGN_ABI = 425, 0x40000000
+LOAD, IS, IS_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
+ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000, 0x80000000
+NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
 NORMAL = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
@@ -119,6 +127,32 @@ def enter_last_namespace(libc: ctypes.CDLL, user: int, group: int) -> None:
     give_up_capabilities(libc)
 
 
+def stay_inside(libc: ctypes.CDLL) -> None:
+    """No sockets of families that a network namespace does not hold, such as vsock; no rings."""
+    known = ARCHITECTURES.get(os.uname().machine)
+    if known is None:
+        return
+    name, create = known
+    rows = [
+        (LOAD, 0, 0, ARCHITECTURE),
+        (IS, 1, 0, name),
+        (RETURN, 0, 0, KILL),
+        (LOAD, 0, 0, NUMBER),
+        (IS_AT_LEAST, 9, 0, FOREIGN_ABI),
+        (IS, 8, 0, IO_URING_SETUP),
+        (IS, 0, 6, create),
+        (LOAD, 0, 0, FIRST_ARGUMENT),
+        *((IS, 4 - index, 0, family) for index, family in enumerate(FAMILIES)),
+        (RETURN, 0, 0, REFUSE | errno.EAFNOSUPPORT),
+        (RETURN, 0, 0, ALLOW),
+        (RETURN, 0, 0, REFUSE | errno.ENOSYS),
+    ]
+    program = b"".join(struct.pack("=HBBI", *row) for row in rows)
+    buffer = ctypes.create_string_buffer(program, len(program))
+    head = struct.pack("@HP", len(rows), ctypes.addressof(buffer))
+    checked(libc.prctl(SECCOMP, FILTER, ctypes.create_string_buffer(head, len(head)), 0, 0))
+
+
 def left_over() -> int:
     """Processes that the command leaves behind; the first is bubblewrap's own."""
     alive = 0
@@ -159,9 +193,13 @@ def main() -> int:
     if hearing:
         forbid_namespaces(libc)
     libc.prctl(SUBREAPER, 1, 0, 0, 0)
-    child = start(
-        sys.argv[6:], lambda: enter_last_namespace(libc, user, group) if hearing else None
-    )
+
+    def prepare() -> None:
+        if hearing:
+            enter_last_namespace(libc, user, group)
+        stay_inside(libc)
+
+    child = start(sys.argv[6:], prepare)
     give_up_capabilities(libc)
     libc.prctl(DUMPABLE, 0, 0, 0, 0)
     if names:
