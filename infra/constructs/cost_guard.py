@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_ce as ce
 from constructs import Construct
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from infra.settings import CloudSettings
 
 WARN_PERCENT = (50, 80, 100)
@@ -17,14 +19,21 @@ UNUSUAL_USD = 10
 
 
 class CostGuard(Construct):
-    """Alerts about the deployment's own cost, told apart by its tag `project`.
+    """Alerts about the deployment's own cost, told apart by its tags `project` and `agent`.
 
-    The tag must be activated for billing once in the account.
+    The tags must be activated for billing once in the account.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, settings: CloudSettings, topic_arn: str
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: CloudSettings,
+        agents: Sequence[str],
+        topic_arn: str,
     ) -> None:
+        """`agents` are the kinds whose tag `agent` is watched one by one."""
         super().__init__(scope, construct_id)
         budgets.CfnBudget(
             self,
@@ -43,21 +52,18 @@ class CostGuard(Construct):
                 _notification("FORECASTED", 100, topic_arn),
             ],
         )
-        monitor = ce.CfnAnomalyMonitor(
-            self,
-            "Anomalies",
-            monitor_name=settings.name("cost"),
-            monitor_type="CUSTOM",
-            monitor_specification=json.dumps(
-                {"Tags": {"Key": "project", "Values": [settings.project]}}
-            ),
-        )
+        own = {"Tags": {"Key": "project", "Values": [settings.project]}}
+        monitors = [self._monitor("Anomalies", settings.name("cost"), own)]
+        for agent in agents:
+            its = {"Tags": {"Key": "agent", "Values": [agent]}}
+            name = settings.name(f"cost-{agent}")
+            monitors.append(self._monitor(f"{agent.title()}Anomalies", name, {"And": [own, its]}))
         ce.CfnAnomalySubscription(
             self,
             "AnomalyAlerts",
             subscription_name=settings.name("cost"),
             frequency="IMMEDIATE",
-            monitor_arn_list=[monitor.attr_monitor_arn],
+            monitor_arn_list=[monitor.attr_monitor_arn for monitor in monitors],
             subscribers=[
                 ce.CfnAnomalySubscription.SubscriberProperty(address=topic_arn, type="SNS")
             ],
@@ -70,6 +76,17 @@ class CostGuard(Construct):
                     }
                 }
             ),
+        )
+
+    def _monitor(
+        self, construct_id: str, name: str, specification: Mapping[str, Any]
+    ) -> ce.CfnAnomalyMonitor:
+        return ce.CfnAnomalyMonitor(
+            self,
+            construct_id,
+            monitor_name=name,
+            monitor_type="CUSTOM",
+            monitor_specification=json.dumps(specification),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import Aws, Duration, RemovalPolicy, Tags
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from infra.settings import CloudSettings
 
 CONTAINER = "worker"
+AGENT_TAG = "agent"
+"""By which billing tells kinds of agents apart; the state machine tags tasks with it, too."""
+
 CPU, MEMORY_MB, DISK_GB = 2048, 8192, 50
 SPOT_NOTICE = Duration.seconds(120)
 """How long ahead Spot tells a task of its end; it saves a checkpoint in it."""
@@ -150,6 +153,7 @@ class WorkerFleet(Construct):
             ),
         )
         definition.apply_removal_policy(RemovalPolicy.RETAIN)
+        Tags.of(definition).add(AGENT_TAG, role)
         acknowledge(
             definition,
             ("AwsSolutions-ECS2", "The variables are names of this deployment, and no secrets."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from aws_cdk import CfnOutput, Duration, Fn, Stack
+from aws_cdk import CfnOutput, Duration, Fn, Stack, Tags
 
 from fanfold.settings import Deployment, Offer, own_version
 from infra import functions
@@ -18,7 +18,7 @@ from infra.constructs.python_function import PythonFunction, Workplace
 from infra.constructs.supervisor import Supervisor, functions_of, placeholder_of
 from infra.constructs.triggers import Triggers
 from infra.constructs.user_access import UserAccess
-from infra.constructs.worker_fleet import WorkerFleet
+from infra.constructs.worker_fleet import AGENT_TAG, WorkerFleet
 from infra.settings import Profile
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class ControlStack(Stack):
         return {role: self._attempt_function(role) for role in roles}
 
     def _attempt_function(self, role: str) -> PythonFunction:
-        return PythonFunction(
+        function = PythonFunction(
             self,
             f"Attempt{role.title()}",
             settings=self._settings,
@@ -147,6 +147,8 @@ class ControlStack(Stack):
             reserved=self._settings.reserved_concurrency,
             workplace=self._workplace(),
         )
+        Tags.of(function).add(AGENT_TAG, role)
+        return function
 
     def _workplace(self) -> Workplace:
         return Workplace(

@@ -49,7 +49,13 @@ class WatchStack(Stack):
             principal = cast("iam.IGrantable", own)
             self.alarms.topic.grant_publish(principal)
             data.key.grant(principal, "kms:Decrypt", "kms:GenerateDataKey*")
-        CostGuard(self, "CostGuard", settings=settings, topic_arn=self.alarms.topic.topic_arn)
+        CostGuard(
+            self,
+            "CostGuard",
+            settings=settings,
+            agents=sorted(control.attempts),
+            topic_arn=self.alarms.topic.topic_arn,
+        )
         Dashboard(
             self,
             "Dashboard",

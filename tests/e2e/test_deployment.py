@@ -118,6 +118,7 @@ def _a_run_leaves_its_result(client: ClientOf, address: str, disk: Path) -> None
     assert files == {"greeting.txt": b"hello\n", "docs/greeting.md": b"It says hello.\n"}
     _attempts_ran_where_they_belong(client, told["run"])
     until(lambda: _listed(disk, address) == [(told["run"], "completed")])
+    _what_is_watched_was_counted(client)
     _nothing_is_held(client)
 
 
@@ -145,6 +146,19 @@ def _logged(client: ClientOf, function: str) -> list[dict[str, Any]]:
     group = f"/aws/lambda/{NAME}-{function}"
     found = client("logs").filter_log_events(logGroupName=group)["events"]
     return [json.loads(line) for event in found for line in event["message"].splitlines()]
+
+
+def _what_is_watched_was_counted(client: ClientOf) -> None:
+    """Once each, by the function that projects events, with the dimensions of the dashboard."""
+    counted = [line for line in _logged(client, "project") if "_aws" in line]
+    attempts = [line for line in counted if "Attempts" in line]
+    assert sorted(line["agent"] for line in attempts) == ["docs", "implementer"]
+    assert all(line["OutputTokens"] > [0] and line["Dollars"] > [0] for line in attempts)
+    assert [line["RunsCompleted"] for line in counted if "RunsCompleted" in line] == [[1.0]]
+    (dashboard,) = client("cloudwatch").list_dashboards()["DashboardEntries"]
+    body = client("cloudwatch").get_dashboard(DashboardName=dashboard["DashboardName"])
+    for name in ("Attempts", "OutputTokens", "Dollars", "RunsCompleted"):
+        assert f'"fanfold","{name}"' in body["DashboardBody"]
 
 
 def _nothing_is_held(client: ClientOf) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tests.kit.templates import properties
+from infra.bundle import ROOT
+from infra.functions import roles
+from tests.kit.templates import load, properties
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.kit.templates import Template
 
 TABLES = ("events", "coordination")
@@ -41,7 +45,21 @@ def test_the_budget_warns_before_and_at_its_end(watch_template: Template) -> Non
     assert [w["NotificationType"] for w in warnings].count("FORECASTED") == 1
 
 
-def test_anomalies_are_looked_for_by_tag(watch_template: Template) -> None:
-    (monitor,) = properties(watch_template, "AWS::CE::AnomalyMonitor")
-    specification = json.loads(monitor["MonitorSpecification"])
-    assert specification == {"Tags": {"Key": "project", "Values": ["fanfold"]}}
+def test_anomalies_are_looked_for_by_tag_as_a_whole_and_by_agent(watch_template: Template) -> None:
+    monitors = properties(watch_template, "AWS::CE::AnomalyMonitor")
+    found = [json.loads(monitor["MonitorSpecification"]) for monitor in monitors]
+    whole = {"Tags": {"Key": "project", "Values": ["fanfold"]}}
+    agents = [{"Tags": {"Key": "agent", "Values": [role]}} for role in roles(ROOT)]
+    assert found == [whole, *({"And": [whole, agent]} for agent in agents)]
+    (alerts,) = properties(watch_template, "AWS::CE::AnomalySubscription")
+    assert len(alerts["MonitorArnList"]) == len(monitors)
+
+
+def test_what_works_for_an_agent_is_tagged_with_it(full_assembly: Path) -> None:
+    control = load(full_assembly, "control")
+    tagged = [
+        {tag["Key"]: tag["Value"] for tag in each.get("Tags", [])}.get("agent")
+        for kind in ("AWS::Lambda::Function", "AWS::ECS::TaskDefinition")
+        for each in properties(control, kind)
+    ]
+    assert sorted(tag for tag in tagged if tag) == sorted(2 * roles(ROOT))
