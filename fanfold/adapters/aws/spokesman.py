@@ -12,8 +12,12 @@ from fanfold.run.events import ApprovalDenied, ApprovalGranted, CancelRequested,
 
 if TYPE_CHECKING:
     from fanfold.adapters.aws.granted import Invoker
+    from fanfold.ports import Clock
     from fanfold.steps.answer import Word
 
+TRIES = 4
+PAUSE_S = 0.5
+_OVERTAKEN = frozenset({"CloudUnavailable", "LeaseLost", "StreamConflict"})
 _WORDS: dict[type[Word], str] = {
     ApprovalGranted: "approve",
     ApprovalDenied: "reject",
@@ -25,19 +29,31 @@ _WORDS: dict[type[Word], str] = {
 class Spokesman:
     """Has words appended to a run's log, and the run go on. Safe to repeat."""
 
-    def __init__(self, client: Invoker, function: str) -> None:
-        self._client, self._function = client, function
+    def __init__(self, client: Invoker, function: str, clock: Clock) -> None:
+        self._client, self._function, self._clock = client, function, clock
 
     def say(self, run_id: str, word: Word, by: str) -> None:
-        """Raises `UserError` for a word that the run does not wait for, or `CloudError`."""
+        """A word that another one overtakes is said again.
+
+        Raises `UserError` for one that the run does not wait for, or `CloudError`.
+        """
         said = {**msgspec.to_builtins(word), "run_id": run_id, "word": _WORDS[type(word)], "by": by}
+        for tries_left in reversed(range(TRIES)):
+            told = self._call(run_id, said)
+            if told is None:
+                return
+            if told.get("errorType") not in _OVERTAKEN or not tries_left:
+                raise _refusal(run_id, told)
+            self._clock.sleep(PAUSE_S)
+
+    def _call(self, run_id: str, said: dict[str, Any]) -> dict[str, Any] | None:
+        """What the function ended with, if it was an error."""
         with translated(f"answer run {run_id!r}"):
             answer = self._client.invoke(
                 FunctionName=self._function, Payload=msgspec.json.encode(said)
             )
             told = answer["Payload"].read()
-        if "FunctionError" in answer:
-            raise _refusal(run_id, msgspec.json.decode(told))
+        return msgspec.json.decode(told) if "FunctionError" in answer else None
 
 
 def _refusal(run_id: str, told: dict[str, Any]) -> UserError | CloudError:

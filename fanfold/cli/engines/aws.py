@@ -98,7 +98,8 @@ class Account:
 
     @cached_property
     def _spokesman(self) -> Spokesman:
-        return Spokesman(self.clients.functions, self.deployment.answer_function)
+        function = self.deployment.answer_function
+        return Spokesman(self.clients.functions, function, self._project.clock)
 
     @cached_property
     def user(self) -> str:
