@@ -28,7 +28,7 @@ from fanfold.settings.deployed import (
     proxy,
     worker,
 )
-from fanfold.settings.reading import PREFIX, converted, environment, value_of
+from fanfold.settings.reading import PREFIX, aws_region, converted, environment, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,7 @@ __all__ = [
     "Offer",
     "Proxy",
     "Worker",
+    "aws_region",
     "deployment",
     "deployment_of",
     "environment",

@@ -22,6 +22,12 @@ def environment() -> Mapping[str, str]:
     return os.environ  # noqa: TID251
 
 
+def aws_region() -> str:
+    """The region as AWS's own tools find it in the environment; boto3 reads the second alone."""
+    found = environment()
+    return found.get("AWS_REGION") or found.get("AWS_DEFAULT_REGION") or ""
+
+
 def value_of(text: str, kind: Any) -> Any:
     if kind is str:
         return text

@@ -94,7 +94,8 @@ class Account:
 
     @cached_property
     def _executions(self) -> StateMachineExecutions:
-        return StateMachineExecutions(self.clients.state_machines, self.deployment.state_machine)
+        machine = self.deployment.state_machine
+        return StateMachineExecutions(self.clients.state_machines, machine)
 
     @cached_property
     def _spokesman(self) -> Spokesman:
@@ -109,8 +110,9 @@ class Account:
 
     def rows(self) -> list[RunRow]:
         """The project's runs as the deployment lists them, the oldest first."""
+        events = self.events
         table = Table(self.clients.dynamodb, self.deployment.projections_table)
-        return Projections(table, self.place.project, self.events).runs()
+        return Projections(table, self.place.project, events).runs()
 
     def names(self) -> list[str]:
         return [row.run for row in self.rows()]

@@ -9,6 +9,7 @@ import msgspec
 
 from fanfold.errors import FanfoldError
 from fanfold.run.artifacts import run_file
+from fanfold.settings import aws_region
 
 if TYPE_CHECKING:
     from fanfold.bootstrap import Project
@@ -41,7 +42,8 @@ def place_of(project: Project, cloud: Cloud) -> Place:
     from fanfold.adapters.git.origin import origin_name
 
     name = cloud.project or origin_name(project.repository) or project.name
-    return Place(cloud.stack or DEFAULT_STACK, cloud.region, cloud.profile, name)
+    region = cloud.region or aws_region()
+    return Place(cloud.stack or DEFAULT_STACK, region, cloud.profile, name)
 
 
 def remember(project: Project, run_id: str, place: Place) -> None:

@@ -294,6 +294,12 @@ def test_what_is_not_set_up_is_told_in_a_line(
             refused = fanfold(root, *CLOUD)
         assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
         assert told in refused.err
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    for words in (CLOUD, ("status", "--engine", "aws", "--json")):
+        refused = fanfold(root, *words)
+        assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
+        assert "`region` in [cloud]" in refused.err
     refused = fanfold(root, *CLOUD, "--no-sandbox")
     assert (refused.code, "--no-sandbox is for this machine" in refused.err) == (2, True)
 
