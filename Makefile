@@ -21,7 +21,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e-aws check lint types imports unused states synth bootstrap deploy destroy bench format clean
+.PHONY: help setup demo test e2e-aws long check lint types imports unused states synth bootstrap deploy destroy bench format clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -43,6 +43,9 @@ test: setup ## Run all tests
 
 e2e-aws: setup ## Deploy into an account on the loopback, run a plan there, destroy it
 	$(BIN)/pytest tests/e2e/test_deployment.py
+
+long: setup ## Run the tests that take long: every fault at every place, a wide plan in the cloud
+	$(BIN)/pytest -m long --numprocesses=auto --maxprocesses=8 --dist=worksteal
 
 check: lint types imports unused states ## Run every static check
 

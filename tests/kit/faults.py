@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Service = Callable[[], AWSResponse | None]
     Fault = Callable[[Any, Service], AWSResponse | None]
+    Answer = Callable[[str, Any, Service], AWSResponse | None]
 
 THROTTLED = "ProvisionedThroughputExceededException"
 
@@ -53,7 +54,7 @@ class Faults:
 
     def refuse(self, operation: str, code: str, times: int = 1, status: int = 400) -> None:
         def fault(request: Any, _: Service) -> AWSResponse:
-            return _refusal(request, code, status)
+            return refusal(request, code, status)
 
         self._planned[operation].extend([fault] * times)
 
@@ -61,7 +62,7 @@ class Faults:
         """A transaction is cancelled, for one reason an item."""
 
         def fault(request: Any, _: Service) -> AWSResponse:
-            return _refusal(request, "TransactionCanceledException", 400, reasons)
+            return refusal(request, "TransactionCanceledException", 400, reasons)
 
         self._planned["TransactWriteItems"].extend([fault] * times)
 
@@ -101,14 +102,18 @@ class Faults:
 
 
 @contextmanager
-def faults() -> Generator[Faults]:
-    """Faults of every client, whose tries follow each other without pauses and without a quota."""
+def faults(answer: Answer | None = None) -> Generator[Faults]:
+    """Faults of every client, whose tries follow each other without pauses and without a quota.
+
+    `answer` takes all requests in place of the `Faults` that are given.
+    """
     injected = Faults()
+    hears = answer or injected.answer
     original: Any = BotocoreStubber.__call__
 
     def call(stubber: Any, event_name: str, request: Any, **_: Any) -> AWSResponse | None:
         operation = event_name.rpartition(".")[2]
-        return injected.answer(operation, request, lambda: original(stubber, event_name, request))
+        return hears(operation, request, lambda: original(stubber, event_name, request))
 
     def sleep(_: float) -> None:
         return
@@ -123,7 +128,8 @@ def faults() -> Generator[Faults]:
         yield injected
 
 
-def _refusal(request: Any, code: str, status: int, reasons: Sequence[str] = ()) -> AWSResponse:
+def refusal(request: Any, code: str, status: int, reasons: Sequence[str] = ()) -> AWSResponse:
+    """What a service answers that does not do what it was asked."""
     cancelled = [{"Code": reason} for reason in reasons]
     told = {"__type": code, "message": "refused by the test", "CancellationReasons": cancelled}
     body = json.dumps(told)

@@ -85,7 +85,7 @@ def _answer(value: Any) -> dict[str, Any]:
 
 class Containers:
     """The part of the ECS client that a state machine uses; `requests` are what it asked for,
-    `errors` what containers ended with."""
+    `errors` what containers ended with. `around` may stand before every container."""
 
     def __init__(self, container: Container, fail: Callable[[str, str], None]) -> None:
         self._container, self._fail = container, fail
@@ -93,6 +93,7 @@ class Containers:
         self._failed: set[str] = set()
         self.requests: list[dict[str, Any]] = []
         self.errors: list[Exception] = []
+        self.around: Callable[[Container], Container] = lambda each: each
 
     def run_task(self, **request: Any) -> dict[str, Any]:
         self.requests.append(request)
@@ -116,7 +117,7 @@ class Containers:
     def _run(self, task: str, environment: dict[str, str]) -> None:
         """A failure ends the state through its token, before the task is seen to have stopped."""
         try:
-            self._container(environment)
+            self.around(self._container)(environment)
         except Exception as error:  # any exit code but 0
             self.errors.append(error)
             self._failed.add(task)

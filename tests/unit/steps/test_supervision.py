@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fanfold.errors import ArtifactMissing, UserError
+from fanfold.errors import ArtifactMissing, LeaseLost, UserError
 from fanfold.ports import Ending
 from fanfold.run.artifacts import QUEUE, WAITING, run_file, snapshot_file, token_file
 from fanfold.run.attempt import Exit, Purpose
@@ -265,6 +265,15 @@ def test_an_attempt_whose_process_died_is_lost_without_a_wait(flying: Office) ->
     assert _outcome(flying) is None
     reap_attempt("r1", "a.1", "States.TaskFailed", flying.supervision)
     assert _outcome(flying) is Exit.LOST
+
+
+def test_an_attempt_that_broke_off_before_its_claim_is_lost_without_a_wait(flying: Office) -> None:
+    name, owner = lease_of("r1", "a.1"), "worker:a.1"
+    flying.supervision.lease.acquire(name, owner, 1800)
+    reap_attempt("r1", "a.1", "CloudUnavailable", flying.supervision)
+    assert _outcome(flying) is Exit.LOST
+    with pytest.raises(LeaseLost):
+        flying.supervision.lease.renew(name, owner, 1800)
 
 
 def test_an_attempt_that_ended_by_itself_stays_as_it_is(flying: Office) -> None:

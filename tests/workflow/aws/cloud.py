@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 STEPS = ("admit", "decide", "merge", "verify", "ask", "write_back", "finish", "reap", "grant")
 ROLES = ("docs", "researcher", "reviewer")
 SESSION_ROLE = "arn:aws:iam::123456789012:role/attempt-session"
-PATIENCE_S = 60.0
+PATIENCE_S, PATIENCE_EACH_S = 120.0, 3.0
 LOOK_S = 0.02
 BUS = "fanfold"
 LOOKS = 2
@@ -84,7 +84,8 @@ class Deployed:
 
     def settle(self, run_id: str = RUN) -> str:
         """Wait until the run has ended, or waits for a person."""
-        latest = time.monotonic() + PATIENCE_S
+        units = len(self.site.scenario.units)
+        latest = time.monotonic() + PATIENCE_S + PATIENCE_EACH_S * units
         supervision = self.cloud.supervision
         while time.monotonic() < latest:
             time.sleep(LOOK_S)

@@ -10,7 +10,7 @@ import pytest
 from fanfold.run.attempt import Exit
 from fanfold.run.events import attempt_stream
 from tests.workflow.aws.engines import ENGINES, memory
-from tests.workflow.aws.scenarios import SCENARIOS
+from tests.workflow.aws.scenarios import SCENARIOS, WIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,23 @@ def test_every_engine_leaves_the_same_log(
     name: str, engine: str, tmp_path: Path, in_memory: Callable[[str], Played]
 ) -> None:
     assert ENGINES[engine](SCENARIOS[name], tmp_path).story == in_memory(name).story
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "local",
+        pytest.param("local engine, cloud stores", marks=pytest.mark.long),
+        pytest.param("cloud", marks=pytest.mark.long),
+    ],
+)
+@pytest.mark.parametrize("name", WIDE)
+def test_a_wide_plan_leaves_the_same_log(name: str, engine: str, tmp_path: Path) -> None:
+    here = memory(WIDE[name], tmp_path / "memory")
+    assert here.state.outcome is WIDE[name].outcome
+    assert {u.spec.id: str(u.status) for u in here.state.units.values()} == WIDE[name].units
+    assert here.state.reserved == 0
+    assert ENGINES[engine](WIDE[name], tmp_path / "there").story == here.story
 
 
 def test_a_lost_attempt_is_tried_again(in_memory: Callable[[str], Played]) -> None:
