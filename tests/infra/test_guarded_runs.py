@@ -14,7 +14,7 @@ from tests.workflow.aws.scenarios import SCENARIOS
 if TYPE_CHECKING:
     from pathlib import Path
 
-PLAYED = ("parallel", "conflict", "gate", "light roles", "spot loss", "lost attempt", "cancel")
+PLAYED = ("parallel", "conflict", "gate", "light roles", "spot loss")
 
 
 @pytest.mark.parametrize("name", PLAYED)

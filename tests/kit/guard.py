@@ -114,8 +114,8 @@ class GuardedClients(Clients):
         self._access_key = given.access_key
         return given
 
-    def _client(self, service: str) -> Any:
-        client = super()._client(service)
+    def _client(self, service: str, special: Any = None) -> Any:
+        client = super()._client(service, special) if special else super()._client(service)
         if not getattr(client, "guarded", False):
             client.guarded = True
             client.meta.events.register(f"provide-client-params.{service}", self._before)
