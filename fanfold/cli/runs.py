@@ -130,11 +130,6 @@ def _asked_at(run: Run) -> datetime:
     return run.journal().state.requested_at or datetime.max.replace(tzinfo=UTC)
 
 
-def run_names(project: Project) -> list[str]:
-    """Names of the runs of this machine, oldest first."""
-    return list(engine_of(project, LOCAL).names())
-
-
 def is_kept(run: Run) -> bool:
     """Whether what a run needs to go on is still there."""
     try:

@@ -26,6 +26,7 @@ from fanfold.cli.follow import Follower, Pace
 from fanfold.cli.output import tell
 from fanfold.engine import Interrupted
 from fanfold.errors import CloudError, CloudUnavailable, InvalidSettings, RunBusy, UserError
+from fanfold.run.artifacts import run_file
 from fanfold.run.events import CancelRequested, RunResumed
 from fanfold.run.view import outcome_of, run_view
 from fanfold.settings import deployment_of, own_version
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 QUIET_S = 10.0
 SETTLE_S = 30.0
+FOR_PEOPLE = ("gates", "result")
 
 
 class Account:
@@ -157,7 +159,7 @@ class Account:
             raise UserError(f"run {run_id} was not started: {state.rejected}")
         if not ended:
             _stopped(state, "its execution ended early", f"`fanfold resume {run_id}` goes on")
-        fetch_result(self._project.repository, self.artifacts, state)
+        self._bring(state)
         return state
 
     def resume(self, run_id: str, cap: int | None = None) -> RunState:
@@ -186,7 +188,14 @@ class Account:
         return self._state(run_id)
 
     def fetch(self, run_id: str) -> None:
-        fetch_result(self._project.repository, self.artifacts, self._state(run_id))
+        self._bring(self._state(run_id))
+
+    def _bring(self, state: RunState) -> None:
+        """The result into the repository, and beside it what a person reads of the run."""
+        fetch_result(self._project.repository, self.artifacts, state)
+        for folder in FOR_PEOPLE:
+            for key in self.artifacts.list(run_file(state.run_id, folder)):
+                self._project.artifacts.put(key, self.artifacts.get(key))
 
     def _go_on(self, state: RunState, cap: int | None) -> None:
         """A new generation; one that was refused for want of its base has it then."""

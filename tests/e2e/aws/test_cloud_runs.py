@@ -151,6 +151,7 @@ def test_a_gate_is_answered_from_the_command_line(
     assert (waiting.code, waiting.json["outcome"]) == (3, "waiting")
     (gate,) = waiting.json["gates"]
     assert "+alpha" in git(root, *gate["diff"].split()[1:])
+    assert "+alpha" in (root / ".ai-workspace" / gate["patch"]).read_text()
     rejected = fanfold(root, "reject", "--reason", "alpha needs a capital")
     assert (rejected.code, "reopened: 1.1" in rejected.out) == (0, True)
     assert fanfold(root, "resume").code == 3
