@@ -70,8 +70,8 @@ def test_the_policy_of_users_is_what_their_commands_take(
     user, asked = user_of(account), list[Asked]()
 
     class Recorded(Clients):
-        def _client(self, service: str, *special: Any) -> Any:
-            client = super()._client(service, *special)
+        def _client(self, *which: Any, **how: Any) -> Any:
+            client = super()._client(*which, **how)
             client.meta.events.register("provide-client-params", record, unique_id="record")
             return client
 
