@@ -305,6 +305,7 @@ class _Account:
             prices=_LatePrices(),
             secrets=Secrets(),
             has_shell=self._sandbox is not None,
+            has_containers=self.deployment.profile != "lite",
         )
 
     def _checks(self, run_id: str, base: str, workspaces: Workspaces) -> Checks:

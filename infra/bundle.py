@@ -19,7 +19,8 @@ PYTHON = "3.13"
 PLATFORM = "aarch64-manylinux_2_28"
 SOURCES = ("fanfold", "roles", "functions")
 IMAGE_SOURCES = (
-    *("fanfold", "roles", "containers", "pyproject.toml", "uv.lock", "README.md", "LICENSE"),
+    *("fanfold", "roles", "containers", "functions"),
+    *("pyproject.toml", "uv.lock", "README.md", "LICENSE"),
 )
 UNUSED = ("rich", "shtab")
 """Dependencies of the command line."""

@@ -28,7 +28,7 @@ CONTROL = {
     "admit": Size(120, 1024),
     "decide": Size(60, 1024),
     "merge": Size(600, 2048),
-    "verify": Size(600, 1024),
+    "verify": Size(900, 1024),
     "ask": Size(30, 512),
     "write_back": Size(120, 1024),
     "finish": Size(120, 1024),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DEFINITION = "statemachines/run.asl.json"
 WORKER = "containers/worker/main.py"
+CHECK = "containers/check/Dockerfile"
 
 
 class Sources:
@@ -41,3 +42,7 @@ class Sources:
     @cached_property
     def has_worker(self) -> bool:
         return (self.root / WORKER).exists()
+
+    @cached_property
+    def has_check(self) -> bool:
+        return (self.root / CHECK).exists()

@@ -86,6 +86,8 @@ class RunOptions(msgspec.Struct, frozen=True):
     """How the user asked for the run; `batch` is the one that it belongs to, if any.
 
     With `review` a reviewer looks at each patch before it is merged, and may send it back once.
+    `shells` are the roles that have one, and `containers` whether there are any to run in: both are
+    found at admission.
     """
 
     engine: str = "local"
@@ -97,6 +99,8 @@ class RunOptions(msgspec.Struct, frozen=True):
     sandbox: bool = True
     only: tuple[str, ...] = ()
     batch: str = ""
+    shells: tuple[str, ...] = ("arbiter", "implementer", "tester")
+    containers: bool = True
     review: bool = False
 
 

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from fanfold.run.state import UnitState
 
 LAMBDA_MINUTES = 10.0
-SHELL_ROLES = frozenset({"implementer", "tester", "arbiter"})
 URGENT_ROLES = frozenset({"arbiter"})
 CUT_OFF = frozenset({Exit.INTERRUPTED, Exit.LOST})
 
@@ -28,12 +27,13 @@ class Placement(StrEnum):
 def placement_of(options: RunOptions, unit: UnitState, role: str) -> Placement:
     """Lambda for what needs no shell and is short.
 
-    Fargate for the rest and for what outgrew Lambda.
+    Fargate for the rest and for what outgrew Lambda, where there are containers at all.
     """
     if options.engine == "local":
         return Placement.LOCAL
-    light = role not in SHELL_ROLES and unit.spec.minutes <= LAMBDA_MINUTES
-    return Placement.LAMBDA if light and not unit.escalated else Placement.FARGATE
+    light = role not in options.shells and unit.spec.minutes <= LAMBDA_MINUTES
+    small = (light and not unit.escalated) or not options.containers
+    return Placement.LAMBDA if small else Placement.FARGATE
 
 
 def may_be_interrupted(unit: UnitState, role: str) -> bool:

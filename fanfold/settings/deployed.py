@@ -34,6 +34,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     answer_function: str = ""
     version: str = ""
     role: str = ""
+    profile: str = "full"
     run_slots: int = 4
 
     def environment(self) -> dict[str, str]:

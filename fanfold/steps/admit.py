@@ -12,6 +12,7 @@ from fanfold.plan.graph import build
 from fanfold.run.artifacts import run_file
 from fanfold.run.events import RunAdmitted, RunRejected, TaskSpec, UnitSpec
 from fanfold.steps.fold_tracks import parts_admitted
+from fanfold.steps.placing import placed
 from fanfold.steps.request import PLAN, load_plan, load_request
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def admit(journal: Journal, wiring: Wiring) -> None:
     except InvalidPlan as error:
         journal.append(RunRejected(str(error)))
         return
-    journal.append(admitted)
+    journal.append(placed(admitted, request, wiring))
 
 
 def _plan(request: Request, wiring: Wiring) -> bytes:

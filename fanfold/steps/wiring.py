@@ -42,6 +42,7 @@ def _own_loop(context: Context, desk: Desk) -> Report:
 class Wiring:
     """One adapter a port; `has_shell` says whether attempts may have one here.
 
+    With `has_containers` there is a place for every role.
     `stop` is set when this process must end: what runs then ends cleanly. `halt` is set while a
     run that was cancelled is under way: its checks end. `warmth` is what its
     attempts know of the prompt cache, `agent` who takes them.
@@ -58,6 +59,7 @@ class Wiring:
     prices: Prices
     secrets: SecretScanner
     has_shell: bool
+    has_containers: bool = True
     stop: threading.Event = field(default_factory=threading.Event)
     halt: threading.Event = field(default_factory=threading.Event)
     warmth: Warmth = field(default_factory=Warmth)

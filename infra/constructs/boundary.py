@@ -13,9 +13,9 @@ from infra.models import CALLS
 if TYPE_CHECKING:
     from infra.settings import CloudSettings
 
+LOG = ["logs:CreateLogStream", "logs:PutLogEvents"]
 OBSERVE = [
-    "logs:CreateLogStream",
-    "logs:PutLogEvents",
+    *LOG,
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
 ]
@@ -38,10 +38,13 @@ SECRETS = [
     *("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"),
     *("secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"),
 ]
+JOIN = [
+    *("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
+    *("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"),
+]
 WORK = [
     *CALLS,
-    *("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
-    *("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "lambda:InvokeFunction"),
+    *(*JOIN, "lambda:InvokeFunction"),
     *("states:SendTaskFailure", "states:SendTaskHeartbeat", "states:SendTaskSuccess"),
 ]
 
@@ -69,6 +72,7 @@ class Boundaries(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, settings: CloudSettings) -> None:
         super().__init__(scope, construct_id)
         steer = [*OBSERVE, *STORE, *STREAM, *STEER, *SECRETS]
+        self.check = _policy(self, settings, "Check", [*LOG, *JOIN])
         self.control = _policy(self, settings, "Control", steer)
         self.supervisor = _policy(
             self, settings, "Supervisor", [*OBSERVE, *SAMPLE, *DELIVER_LOGS, *RUN_STEPS]

@@ -65,6 +65,7 @@ class Network(Construct):
         self.subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         self.endpoint_group = self._group("Endpoints", "Interface endpoints; answers only")
         self.worker_group = self._group("Workers", "Attempts; may reach the endpoints alone")
+        self.check_group = self._group("Checks", "Checks of what agents wrote; objects alone")
         self.proxy_group = self._group("Proxy", "The way out") if settings.egress else None
         self._log_refusals()
         self._add_gateways()
@@ -89,10 +90,10 @@ class Network(Construct):
         endpoints = cast("ec2.IPeer", self.endpoint_group)
         self.endpoint_group.add_ingress_rule(workers, port, "Workers call services")
         self.worker_group.add_egress_rule(endpoints, port, "Services with an interface endpoint")
-        for prefix_list in self._prefix_lists():
-            self.worker_group.add_egress_rule(
-                ec2.Peer.prefix_list(prefix_list), port, "Services with a gateway endpoint"
-            )
+        objects, *others = map(ec2.Peer.prefix_list, self._prefix_lists())
+        for peer in (objects, *others):
+            self.worker_group.add_egress_rule(peer, port, "Services with a gateway endpoint")
+        self.check_group.add_egress_rule(objects, port, "Objects by signed URLs")
 
     def _let_workers_reach_proxy(self, proxy: ec2.SecurityGroup) -> None:
         """Workers themselves keep no route out; what they may ask the proxy for, it knows."""

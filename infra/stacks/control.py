@@ -12,6 +12,7 @@ from infra.bundle import CONTROL_UNUSED, UNUSED
 from infra.constructs.access import Access
 from infra.constructs.attempt_session import ROLE, AttemptSession
 from infra.constructs.boundary import Boundaries
+from infra.constructs.check_function import NAME, CheckFunction
 from infra.constructs.egress_proxy import proxy_variables
 from infra.constructs.model_secrets import PASS
 from infra.constructs.python_function import PythonFunction, Workplace
@@ -63,6 +64,7 @@ class ControlStack(Stack):
         if self._secrets:
             self._secrets.rotate_with(self.functions["rotate"])
         self._open_sessions()
+        self.check = self._check_function()
         self.attempts = self._attempt_functions()
         self.fleet = self._worker_fleet()
         self.supervisor = self._supervisor()
@@ -94,10 +96,12 @@ class ControlStack(Stack):
             state_machine=self._access.state_machine_arn,
             grant_function=self._access.live_arn("grant"),
             session_role=self._access.role_arn(ROLE),
+            check_function=self._access.live_arn(NAME) if self._sources.has_check else "",
             pass_secret=self._settings.name(PASS) if self._secrets else "",
             answer_function=self._access.live_arn("answer"),
             version=own_version(),
             role=role,
+            profile=self._settings.profile.value,
             run_slots=self._settings.run_slots,
         )
 
@@ -149,6 +153,22 @@ class ControlStack(Stack):
         )
         Tags.of(function).add(AGENT_TAG, role)
         return function
+
+    def _check_function(self) -> CheckFunction | None:
+        if not self._sources.has_check:
+            return None
+        return CheckFunction(
+            self,
+            "Check",
+            settings=self._settings,
+            context=self._sources.image_context(),
+            boundary=cast("iam.IManagedPolicy", self._boundaries.check),
+            workplace=Workplace(
+                cast("ec2.IVpc", self._network.vpc),
+                self._network.subnets,
+                cast("ec2.ISecurityGroup", self._network.check_group),
+            ),
+        )
 
     def _workplace(self) -> Workplace:
         return Workplace(

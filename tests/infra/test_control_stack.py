@@ -11,7 +11,7 @@ import pytest
 from fanfold.settings import Deployment, deployment
 from infra.bundle import ROOT
 from infra.functions import CONTROL, present, roles
-from tests.kit.templates import load, of_type, plain, properties
+from tests.kit.templates import actions, load, of_type, plain, properties, statements_by_role
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +26,7 @@ def functions(template: Template) -> dict[str, Resource]:
     return {
         f["FunctionName"].removeprefix("fanfold-dev-"): f
         for f in properties(template, "AWS::Lambda::Function")
+        if "Handler" in f
     }
 
 
@@ -60,6 +61,20 @@ def test_a_function_runs_on_arm_with_traces_and_a_log_of_its_own(
         assert log["LogGroupName"] == f"/aws/lambda/{function['FunctionName']}"
 
 
+def test_checks_run_from_an_image_with_no_right_but_to_log(control_template: Template) -> None:
+    found = properties(control_template, "AWS::Lambda::Function")
+    (check,) = (f for f in found if f.get("PackageType") == "Image")
+    assert check["FunctionName"] == "fanfold-dev-check"
+    assert check["Architectures"] == ["arm64"]
+    assert "Environment" not in check
+    assert "NetworkChecks" in str(check["VpcConfig"]["SecurityGroupIds"])
+    statements = statements_by_role(control_template)["fanfold-dev-check"]
+    allowed = actions([s for s in statements if s["Effect"] == "Allow"])
+    denied = actions([s for s in statements if s["Effect"] == "Deny"])
+    assert allowed - denied == {"logs:CreateLogStream", "logs:PutLogEvents"}
+    assert all(action.startswith("ec2:") for action in denied)
+
+
 def test_every_log_forgets(control_template: Template) -> None:
     logs = properties(control_template, "AWS::Logs::LogGroup")
     assert logs
@@ -75,7 +90,7 @@ def test_a_function_is_told_its_deployment(control_template: Template) -> None:
         assert bool(models) == bool(read.role)
         assert read.event_bus
         assert bool(read.grant_function) == ("grant" in NAMES)
-        assert not read.check_function
+        assert read.check_function.endswith(":function:fanfold-dev-check:live")
         assert read.run_slots == Deployment.__struct_defaults__[-1]
         assert read.role == (name.removeprefix("attempt-") if name.startswith("attempt-") else "")
 

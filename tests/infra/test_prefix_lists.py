@@ -49,5 +49,5 @@ def test_workers_may_reach_those_that_were_looked_up(
         for r in template["Resources"].values()
         if "DestinationPrefixListId" in r.get("Properties", {})
     ]
-    assert sorted(rules) == ["pl-0a", "pl-0b"]
+    assert sorted(rules) == ["pl-0a", "pl-0a", "pl-0b"]
     assert "PrefixLists" not in json.dumps(template.get("Mappings", {}))

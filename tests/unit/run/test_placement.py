@@ -23,10 +23,21 @@ from tests.fakes.scripted_world import unit
         ("aws", "implementer", 5.0, False, Placement.FARGATE),
         ("aws", "tester", 5.0, False, Placement.FARGATE),
         ("aws", "arbiter", 5.0, False, Placement.FARGATE),
+        ("lite", "docs", 50.0, False, Placement.LAMBDA),
+        ("lite", "docs", 5.0, True, Placement.LAMBDA),
+        ("lite", "arbiter", 5.0, False, Placement.LAMBDA),
     ],
 )
 def test_placement_follows_from_engine_role_and_estimate(
     engine: str, role: str, minutes: float, escalated: bool, place: Placement
 ) -> None:
     state = replace(UnitState(unit("a", minutes=minutes)), escalated=escalated)
-    assert placement_of(RunOptions(engine=engine), state, role) is place
+    options = RunOptions(engine=engine, containers=engine != "lite")
+    assert placement_of(options, state, role) is place
+
+
+def test_placement_follows_the_roles_that_have_a_shell_in_this_run() -> None:
+    options = RunOptions(engine="aws", shells=("reviewer",))
+    state = UnitState(unit("a"))
+    assert placement_of(options, state, "reviewer") is Placement.FARGATE
+    assert placement_of(options, state, "implementer") is Placement.LAMBDA

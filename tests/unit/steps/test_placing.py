@@ -1,0 +1,67 @@
+"""A run is refused where a role of its units has no place; what has one is told to the decider."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from msgspec.structs import replace
+
+from fanfold.run.attempt import RoleRules
+from fanfold.run.events import RunAdmitted, RunLimits, RunRejected, UnitSpec
+from fanfold.steps.placing import placed
+from fanfold.steps.request import Request
+
+if TYPE_CHECKING:
+    from fanfold.steps.wiring import Wiring
+
+LIMITS = RunLimits(cap=1_000_000)
+FILES_ALONE = RoleRules(tools=("read", "write", "edit", "glob", "grep"))
+OWN_FILE = b"---\nname: implementer\ntools: Read, Edit\n---\nYou work.\n"
+
+
+def place(
+    *roles: str, containers: bool, rules: dict[str, RoleRules] | None = None, file: bytes = b""
+) -> RunAdmitted | RunRejected:
+    files = {".claude/agents/implementer.md": file}
+
+    def read(_: str, path: str) -> bytes | None:
+        return files.get(path)
+
+    repository = SimpleNamespace(read=read)
+    wiring = cast("Wiring", SimpleNamespace(repository=repository, has_containers=containers))
+    units = tuple(UnitSpec(f"1.{n}", (f"1.{n}",), role=r) for n, r in enumerate(roles, 1))
+    request = Request("r1", "p", "plan.md", "0" * 64, "b", "t", "main", ("A", "a"), LIMITS)
+    request = replace(request, roles=rules or {})
+    return placed(RunAdmitted("t", units, (), LIMITS), request, wiring)
+
+
+@pytest.mark.parametrize("role", ["implementer", "tester", "reviewer"])
+def test_a_role_with_a_shell_is_refused_where_there_are_no_containers(role: str) -> None:
+    refused = place("docs", role, containers=False)
+    assert isinstance(refused, RunRejected)
+    for part in ("1.2", repr(role), "lite", "full", f"[roles.{role}]"):
+        assert part in refused.reason
+
+
+def test_a_role_that_works_with_file_tools_is_admitted_everywhere() -> None:
+    admitted = place("docs", "researcher", containers=False)
+    assert isinstance(admitted, RunAdmitted)
+    assert not admitted.options.containers
+
+
+@pytest.mark.parametrize(
+    "kept", [{"rules": {"implementer": FILES_ALONE}}, {"file": OWN_FILE}], ids=["rules", "file"]
+)
+def test_the_project_can_take_the_shell_from_a_role(kept: dict[str, object]) -> None:
+    admitted = place("implementer", containers=False, **kept)  # pyright: ignore[reportArgumentType]
+    assert isinstance(admitted, RunAdmitted)
+    assert "implementer" not in admitted.options.shells
+
+
+def test_where_there_are_containers_every_role_has_a_place() -> None:
+    admitted = place("implementer", "reviewer", containers=True)
+    assert isinstance(admitted, RunAdmitted)
+    assert admitted.options.containers
+    assert set(admitted.options.shells) == {"arbiter", "implementer", "reviewer", "tester"}
