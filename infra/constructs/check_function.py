@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from infra.settings import CloudSettings
 
 NAME = "check"
+UNTRACED = "CloudFormation-Validate::functions_are_arm64_traced_and_log_where_they_are_told"
 TIMEOUT_S, MEMORY_MB, DISK_GB = 810, 3008, 8
 """Its caller waits for it, and has a quarter of an hour itself."""
 
@@ -84,6 +85,7 @@ class CheckFunction(Construct):
             self,
             ("Serverless-LambdaDLQ", "Who calls it waits for the answer."),
             ("Serverless-LambdaTracing", "Traces would be a right; its caller is traced."),
+            (UNTRACED, "Traces would be a right; its caller is traced."),
             ("AwsSolutions-IAM5[Resource::*]", "Network interfaces that do not exist yet."),
         )
 

@@ -104,7 +104,7 @@ def test_a_replaced_version_stays_for_the_runs_that_began_on_it(
     control_template: Template,
 ) -> None:
     versions = of_type(control_template, "AWS::Lambda::Version").values()
-    assert len(versions) == len(functions(control_template))
+    assert len(versions) == len(properties(control_template, "AWS::Lambda::Function"))
     assert {v["DeletionPolicy"] for v in versions} == {"Retain"}
 
 

@@ -156,10 +156,11 @@ def test_the_proxy_lets_through_what_the_setting_names(assemblies: dict[str, Ass
 def variables(account: Assembly) -> list[dict[str, str]]:
     """Of everything that runs attempts."""
     functions = account.of_type("AWS::Lambda::Function").values()
+    inside = [f for f in functions if "VpcConfig" in f and "Environment" in f]
     tasks = account.of_type("AWS::ECS::TaskDefinition").values()
     lists = [t["ContainerDefinitions"][0]["Environment"] for t in tasks if "worker" in t["Family"]]
     return [
-        *(f["Environment"]["Variables"] for f in functions if "Environment" in f and "VpcConfig" in f),
+        *(f["Environment"]["Variables"] for f in inside),
         *({e["Name"]: e["Value"] for e in each} for each in lists),
     ]
 

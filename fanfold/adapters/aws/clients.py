@@ -34,7 +34,6 @@ CONNECT_S = 5.0
 READ_S = 30.0
 LONGEST_CALL_S = 930.0
 
-_PLAIN = Config()
 _LONG = Config(read_timeout=LONGEST_CALL_S, retries={"mode": "standard", "total_max_attempts": 2})
 _SIGNED = Config(signature_version="s3v4")
 """Also for the URLs that are signed: objects under a key of KMS take no older signature."""
@@ -121,7 +120,7 @@ class Clients:
     def identity(self) -> STSClient:
         return self._client("sts")
 
-    def _client(self, service: str, special: Config = _PLAIN) -> Any:
+    def _client(self, service: str, special: Config | None = None) -> Any:
         """Making a client is not safe among threads; using one is. Raises `CloudError`."""
         key = (service, id(special))
         with self._lock:
@@ -129,7 +128,7 @@ class Clients:
                 with translated(f"open {service}"):
                     session: Any = self._session or self._open()
                     self._session = session
-                    config = self._config.merge(special)
+                    config = self._config.merge(special) if special else self._config
                     self._made[key] = session.client(service, config=config)
             return self._made[key]
 
