@@ -83,7 +83,7 @@ def test_workers_reach_endpoints_and_the_proxy_and_nothing_else(
     account: Assembly, kind: str
 ) -> None:
     reach = Reach(account)
-    (workers,) = reach.worker_places()[1]
+    workers = reach.group_of("Attempts;")
     named = {workers, reach.group_of("answers only")}
     if "none" not in kind:
         named.add(reach.group_of("The way out"))
@@ -91,6 +91,16 @@ def test_workers_reach_endpoints_and_the_proxy_and_nothing_else(
     assert not any({"CidrIp", "CidrIpv6"} & rule.keys() for rule in reach.egress(workers))
     assert reach.egress(reach.group_of("answers only")) == []
     assert reach.ingress(workers) == []
+
+
+def test_checks_reach_objects_and_nothing_else(account: Assembly) -> None:
+    reach = Reach(account)
+    checks = reach.group_of("Checks of what agents wrote")
+    assert reach.worker_places()[1] == {reach.group_of("Attempts;"), checks}
+    assert reach.groups_from(checks) == {checks}
+    (rule,) = reach.egress(checks)
+    assert "DestinationPrefixListId" in rule
+    assert reach.ingress(checks) == []
 
 
 def test_only_a_deployment_that_says_so_has_a_gateway(account: Assembly, kind: str) -> None:
@@ -124,7 +134,7 @@ def test_only_workers_talk_to_the_proxy_and_only_the_proxy_to_the_world(
     proxy_group = reach.group_of("The way out")
     assert open_ones == {proxy_group}
     assert {r["FromPort"] for r in reach.egress(proxy_group)} == {80, 443}
-    (workers,) = reach.worker_places()[1]
+    workers = reach.group_of("Attempts;")
     rules = reach.ingress(proxy_group)
     assert {plain(rule["SourceSecurityGroupId"]) for rule in rules} == {workers}
     assert {(rule["FromPort"], rule["ToPort"]) for rule in rules} == {(3128, 3128), (8080, 8080)}

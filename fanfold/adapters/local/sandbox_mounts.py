@@ -85,6 +85,8 @@ _FIXED = {
     "UV_LINK_MODE": "copy",
     "UV_PYTHON_DOWNLOADS": "never",
     "UV_VENV_RELOCATABLE": "1",
+    "UV_SYSTEM_CERTS": "true",
+    "NODE_USE_SYSTEM_CA": "1",
     "NPM_CONFIG_AUDIT": "false",
     "NPM_CONFIG_FUND": "false",
     "NPM_CONFIG_UPDATE_NOTIFIER": "false",
