@@ -216,7 +216,7 @@ def test_bedrock_without_credentials_is_said_before_the_run(
 
 
 def test_a_wave_lets_the_first_call_write_what_all_share(
-    tmp_path: Path, api: FakeMessagesApi
+    tmp_path: Path, api: FakeMessagesApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks = "".join(f"- [ ] Task: Write part {n}\n" for n in range(4))
     plan = f"# Plan\n\n## Phase 1: Parts\n<!-- execution: parallel -->\n\n{tasks}"
@@ -233,7 +233,8 @@ def test_a_wave_lets_the_first_call_write_what_all_share(
                 seen.append((began, time.monotonic()))
         return agent(body)
 
-    api.answer = lambda found: slowly(found.body)  # the server's own lock would serialise them
+    # The server's own lock would serialise them.
+    monkeypatch.setattr(api, "answer", lambda seen: slowly(seen.body))
     ended = fanfold(root, *RUN, "--unit", "task")
     assert ended.code in {0, 1}, ended.err
     (_, first_ended), *others = sorted(seen)

@@ -227,7 +227,7 @@ def test_inference_keeps_gates() -> None:
     assert waves(text, parallel="infer") == [["1.1", "1.2"], ["1.3"], ["1.4"]]
 
 
-@pytest.mark.parametrize("modes", [{"unit": "file"}, {"parallel": "guess"}])
-def test_unknown_modes_are_refused(modes: dict[str, str]) -> None:
+@pytest.mark.parametrize(("unit", "parallel"), [("file", "infer"), ("auto", "guess")])
+def test_unknown_modes_are_refused(unit: str, parallel: str) -> None:
     with pytest.raises(InvalidSettings):
-        build(parse(b"- [ ] a\n"), **modes)
+        build(parse(b"- [ ] a\n"), unit=unit, parallel=parallel)
