@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.fakes.messages_api import Seen
     from tests.fakes.messages_wire import Answer
 
 KEY = "sk-" + "not-a-key-" * 3
@@ -233,8 +234,10 @@ def test_a_wave_lets_the_first_call_write_what_all_share(
                 seen.append((began, time.monotonic()))
         return agent(body)
 
-    # The server's own lock would serialise them.
-    monkeypatch.setattr(api, "answer", lambda seen: slowly(seen.body))
+    def at_once(asked: Seen) -> Answer:
+        return slowly(asked.body)
+
+    monkeypatch.setattr(api, "answer", at_once)  # the server's own lock would serialise them
     ended = fanfold(root, *RUN, "--unit", "task")
     assert ended.code in {0, 1}, ended.err
     (_, first_ended), *others = sorted(seen)
