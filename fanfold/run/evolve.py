@@ -99,13 +99,25 @@ def _dependents(units: tuple[e.UnitSpec, ...]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(others) for name, others in dependents.items()}
 
 
+USUAL_SLICE = e.RunLimits(cap=0).slice
+
+
+def _uncapped(limits: e.RunLimits, before: int, cap: int) -> e.RunLimits:
+    """A slice that was as large as the cap was cut down to it, and grows with it."""
+    if limits.slice < before:
+        return limits
+    return replace(limits, slice=min(cap, max(limits.slice, USUAL_SLICE)))
+
+
 def _resumed(state: RunState, data: e.RunResumed, _: datetime) -> None:
     if data.generation <= state.generation:
         return
     state.generation = data.generation
     if data.handover:
         return
-    state.cap = data.cap if data.cap is not None else state.cap
+    if data.cap is not None:
+        state.limits = _uncapped(state.limits, state.cap, data.cap)
+        state.cap = data.cap
     state.warned = state.warned and state.spent >= WARN_AT * state.cap
     state.outcome = state.failure = state.rejected = None
     state.cancelled = False

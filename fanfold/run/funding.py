@@ -91,7 +91,7 @@ class _Purse:
 
     def _take_up(self, name: str, track: TrackState) -> None:
         """A run that a person took up gets what there is; one that ran out, when all is over."""
-        amount = _short_of(self.state, track)
+        amount = _short_of(self.state, track, self.left)
         if track.standing is Standing.OPEN:
             amount = min(max(amount, track.granted - track.spent), self.left)
         elif not amount or self._growing or amount > self.left:
@@ -113,10 +113,15 @@ class _Purse:
         return track.passed or track.standing is Standing.ACTIVE or paid or again
 
 
-def _short_of(state: BatchState, track: TrackState) -> int:
-    """What a run that ended without having been paid for all its units would need to go on."""
+def _short_of(state: BatchState, track: TrackState, left: int) -> int:
+    """What a run that ended without having been paid for all its units would need to go on.
+
+    A whole slice for each of them where that is left: what was likely may have been too little.
+    """
     if track.ended is None or not track.ended.unpaid or track.ended.outcome != Outcome.INCOMPLETE:
         return 0
     each = -(-track.spec.need // max(1, track.spec.units))
     more = max(track.ended.unpaid * each, -(-state.slice // SMALLEST_SHARE))
+    whole = track.ended.unpaid * state.slice
+    more = whole if more < whole <= left else more
     return more if track.spent + more > track.granted else 0

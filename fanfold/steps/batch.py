@@ -130,7 +130,8 @@ def _unpaid(state: RunState) -> Iterator[str]:
 
 
 def _had_all(state: RunState, tried: Try) -> bool:
-    return tried.dispatched.slice >= state.limits.slice
+    """Where the cap itself was no more than a slice, more of it gives more to an attempt."""
+    return tried.dispatched.slice >= state.limits.slice and state.limits.slice < state.cap
 
 
 def _fold_ended(state: RunState, outcome: Outcome, request: Request) -> FoldEnded:
