@@ -74,7 +74,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_choice(parser: argparse.ArgumentParser) -> None:
     """Which plan."""
     parser.add_argument("plan", nargs="*", metavar="PLAN", help="a plan file")
-    parser.add_argument("--track", action="append", default=[], metavar="ID", help="a track's plan")
+    parser.add_argument(
+        "--track",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="ID",
+        help="plans of these tracks",
+    )
     parser.add_argument("--all-open", action="store_true", help="the plans of all open tracks")
 
 

@@ -271,7 +271,7 @@ def test_a_need_outside_the_batch_must_be_done(
     assert (ended.code, "--track first" in ended.err) == (2, True)
     done = (root / plan_path("first")).read_text().replace("[ ]", "[x]")
     (root / plan_path("first")).write_text(done)
-    ended = fanfold(root, "run", "--track", "second", "--track", "third", *words)
+    ended = fanfold(root, "run", "--track", "second", "third", *words)
     assert ended.json["outcome"] == "completed", ended.err
 
 
