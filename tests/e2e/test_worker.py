@@ -228,12 +228,12 @@ def test_a_container_that_must_end_leaves_what_it_has(ward: Ward, answers: int) 
 def test_a_killed_container_is_lost_and_its_twin_spends_nothing(ward: Ward) -> None:
     first = ward.begin()
     ward.until(ward.working)
-    spent = ward.attempt().cost
     twin = ward.begin()
     heard = len(ward.waiting.told)
     ward.until(lambda: len(ward.waiting.told) > heard + 6)
     first.kill()
     first.wait()
+    spent = ward.attempt().cost
     assert twin.poll() is None
     reap_attempt(RUN, ATTEMPT, "States.TaskFailed", ward.cloud.supervision)
     assert twin.wait(PATIENCE_S) == 0, twin.communicate()[1]
