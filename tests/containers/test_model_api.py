@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import socket
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from fanfold.ports import ModelRequest
 from fanfold.run.model_pass import Pass, opened, sealed
 from tests.fakes.messages_api import FakeMessagesApi
 from tests.fakes.messages_wire import Refusal, text
+from tests.fakes.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -40,14 +40,8 @@ def a_pass(seconds: float = 60.0, secret: str = SECRET) -> str:
 @contextmanager
 def proxy(upstream: str, key: Callable[[bool], str] = lambda _: KEY) -> Generator[str]:
     server = ModelApi(("127.0.0.1", 0), upstream=upstream, key=key, secret=lambda: SECRET)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
+    with serving(server) as url:
+        yield url
 
 
 def post(url: str, path: str = "/v1/messages", **headers: str) -> httpx2.Response:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fanfold.bootstrap import no_sandbox_because, open_project
 from tests.fakes.projects import PLAN, fanfold, git, make_repository
+from tests.fakes.serving import greeting
 from tests.fakes.tracks import play
 
 if TYPE_CHECKING:
@@ -24,22 +23,10 @@ FETCH = "curl -sS --noproxy '' http://localhost:{port}/ >a.txt 2>&1; cat a.txt"
 DONE = {"calls": [{"name": "submit", "input": {"status": "done", "summary": "Looked."}}]}
 
 
-class Hello(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"hello\n")
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
 def port() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hello) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
+    with greeting() as number:
+        yield number
 
 
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str, settings: str = "") -> Any:

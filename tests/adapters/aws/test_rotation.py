@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +15,7 @@ from fanfold.adapters.claude.key_check import is_accepted
 from fanfold.errors import CloudError, MissingKey, ModelUnavailable
 from fanfold.steps.rotate import CURRENT, NEXT, PENDING, Stage
 from functions.rotate import handler
+from tests.fakes.serving import serving
 from tests.kit.faults import faults
 from tests.kit.step_functions import Invocation
 
@@ -44,14 +44,8 @@ def api(*accepted: str, status: int = 200) -> Generator[str]:
             """Silent."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
+    with serving(server) as url:
+        yield url
 
 
 @pytest.fixture

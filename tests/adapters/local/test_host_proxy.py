@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import pytest
 
 from fanfold.adapters.local.host_proxy import is_allowed
 from fanfold.adapters.local.sandbox import Bubblewrap
+from tests.fakes.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,10 +39,9 @@ class Hello(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hello) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hello)
+    with serving(server):
+        yield server.server_port
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,6 +10,7 @@ import pytest
 
 from fanfold.settings import Deployment, Offer, own_version
 from tests.fakes.projects import fanfold
+from tests.fakes.serving import serving
 from tests.fakes.tracks import OPEN_TRACK, letters_repository
 from tests.kit.account import shared_clients
 from tests.kit.served import served
@@ -57,10 +57,9 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def services() -> Iterator[Unknown]:
-    with Unknown() as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    server = Unknown()
+    with serving(server):
         yield server
-        server.shutdown()
 
 
 @pytest.fixture
