@@ -16,7 +16,7 @@ from fanfold.plan.formats import parse
 from fanfold.plan.graph import build
 from fanfold.run.attempt import AttemptLimits
 from fanfold.run.money import dollars
-from fanfold.steps.split import ROLE, propose
+from fanfold.steps.split import ROLE, context_of, propose
 
 if TYPE_CHECKING:
     import argparse
@@ -63,17 +63,18 @@ def _propose(project: Project, plan: Plan, args: argparse.Namespace, cap: int) -
     project.prepare()
     repository, model, limits = project.repository, project.settings.model, project.settings.limits
     tree = repository.replace(repository.tree_of("HEAD"), plan.path, plan.data)
+    context = context_of(
+        plan,
+        tree,
+        repository,
+        name=uuid.uuid4().hex[:10],
+        model=args.model or model.roles.get(ROLE) or model.name,
+        effort=model.effort.get(ROLE) or model.effort.get(""),
+        limits=AttemptLimits(cap, limits.steps, limits.minutes, limits.command_s),
+    )
     wiring = local(project, sandbox=False)
     try:
-        return propose(
-            plan,
-            tree,
-            wiring,
-            name=uuid.uuid4().hex[:10],
-            model=args.model or model.roles.get(ROLE) or model.name,
-            effort=model.effort.get(ROLE) or model.effort.get(""),
-            limits=AttemptLimits(cap, limits.steps, limits.minutes, limits.command_s),
-        )
+        return propose(plan, context, wiring)
     finally:
         wiring.workspaces.close()
 

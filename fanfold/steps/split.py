@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanfold.plan.model import Plan
-    from fanfold.ports import Workspace
+    from fanfold.ports import Repository, Workspace
     from fanfold.steps.wiring import Wiring
 
 STREAM = "split/"
@@ -60,22 +60,47 @@ class Proposal(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-def propose(
+def context_of(
     plan: Plan,
     tree: str,
-    wiring: Wiring,
+    repository: Repository,
     *,
     name: str,
     model: str,
     effort: str | None,
     limits: AttemptLimits,
-) -> Proposal:
-    """Run the attempt over `tree`; its events are the stream `split/<name>`.
+) -> Context:
+    """What the attempt called `name` over `tree` is told."""
+    gathered = gather(lambda path: repository.read(tree, path), plan, [])
+    tasks = "\n".join(f"- {t.id}: {t.title}" for t in plan.tasks if t.state in OPEN)
+    text = TASK.format(path=plan.path) + tasks
+    return Context(
+        run_id=name,
+        attempt=name,
+        unit="split",
+        role=ROLE,
+        purpose=Purpose.WORK,
+        base_tree=tree,
+        tasks=(TaskText("split", "Propose what may run side by side", text),),
+        limits=limits,
+        model=model,
+        effort=effort,
+        plan_title=plan.title,
+        plan_path=plan.path,
+        spec=gathered.spec,
+        instructions=gathered.instructions,
+        writes=RULES.writes,
+        rules=RULES,
+    )
+
+
+def propose(plan: Plan, context: Context, wiring: Wiring) -> Proposal:
+    """Run the attempt of `context_of`; its events are the stream `split/<its name>`.
 
     A proposal that does not fit the plan goes back to it, a few times.
     """
-    context = _context(plan, tree, wiring, name, model, effort, limits)
-    workspace = wiring.workspaces.open(tree, shell=False, name=name)
+    name = context.attempt
+    workspace = wiring.workspaces.open(context.base_tree, shell=False, name=name)
     lines: list[dict[str, Any]] = []
     log = AttemptLog(wiring.events, STREAM + name)
     log.append(AttemptClaimed(1, 1, name))
@@ -110,38 +135,6 @@ def _outcome(plan: Plan, workspace: Workspace, report: Report) -> Proposal:
         return Proposal(_proposed(plan, workspace), report)
     except InvalidPlan as error:
         return Proposal(None, report, str(error))
-
-
-def _context(
-    plan: Plan,
-    tree: str,
-    wiring: Wiring,
-    name: str,
-    model: str,
-    effort: str | None,
-    limits: AttemptLimits,
-) -> Context:
-    gathered = gather(lambda path: wiring.repository.read(tree, path), plan, [])
-    tasks = "\n".join(f"- {t.id}: {t.title}" for t in plan.tasks if t.state in OPEN)
-    text = TASK.format(path=plan.path) + tasks
-    return Context(
-        run_id=name,
-        attempt=name,
-        unit="split",
-        role=ROLE,
-        purpose=Purpose.WORK,
-        base_tree=tree,
-        tasks=(TaskText("split", "Propose what may run side by side", text),),
-        limits=limits,
-        model=model,
-        effort=effort,
-        plan_title=plan.title,
-        plan_path=plan.path,
-        spec=gathered.spec,
-        instructions=gathered.instructions,
-        writes=RULES.writes,
-        rules=RULES,
-    )
 
 
 def _check(plan: Plan, workspace: Workspace) -> Callable[[], tuple[CheckResult, ...]]:
