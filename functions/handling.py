@@ -46,20 +46,16 @@ class AskTurn(Turn, frozen=True):
 
 
 class Said(msgspec.Struct, frozen=True):
-    """`word` is approve, reject, cancel or resume; the first two name a `gate`.
+    """`word` is one of `steps.answer.WORDS`, whose own fields stand beside these.
 
-    To resume is to begin `generation`: with the `cap` in micro-dollars where it is raised, or as a
-    `handover` in which nothing is tried again.
+    With a `generation`, a change begins it too: with the `cap` in micro-dollars where it is raised.
     """
 
     run_id: str
     word: str
     by: str
-    gate: str = ""
-    reason: str = ""
     generation: int = 0
     cap: int | None = None
-    handover: bool = False
 
 
 class AttemptTurn(msgspec.Struct, frozen=True):

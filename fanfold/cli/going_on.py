@@ -17,18 +17,20 @@ if TYPE_CHECKING:
     from fanfold.bootstrap import Project
     from fanfold.cli.runs import Run
     from fanfold.run.state import RunState, UnitState
+    from fanfold.steps.answer import Change
 
 
-def stopped(run: Run, state: RunState, task: str) -> UnitState:
-    """The unit of `task` in a run of this machine that nobody drives.
+def stopped(run: Run, state: RunState, args: argparse.Namespace) -> UnitState:
+    """The unit of the task that is named, in a run that has ended or waits for a person.
 
     Raises:
-        UserError: there is none, or this is not the place.
+        UserError: there is none, or the new cap is spent already.
         RunBusy: the run is under way.
     """
-    if run.engine.name != LOCAL:
-        raise UserError(f"run {state.run_id} is not one of this machine; start the task anew there")
-    if run.engine.is_driven(run.run_id) or outcome_of(state) is None:
+    outcome, task = outcome_of(state), args.task
+    # In the cloud somebody is at work on a run that waits: its execution waits with it.
+    at_work = run.engine.name == LOCAL and run.engine.is_driven(run.run_id)
+    if outcome is None or at_work:
         raise RunBusy(f"run {state.run_id} is not over: wait for it, resume it or cancel it first")
     if not is_kept(run):
         raise UnknownRun(f"run {state.run_id} was cleaned and cannot go on; start a new one")
@@ -36,7 +38,17 @@ def stopped(run: Run, state: RunState, task: str) -> UnitState:
     if unit is None:
         known = ", ".join(t.id for t in state.tasks)
         raise UnknownRun(f"run {state.run_id} has no task {task!r}; its tasks: {known}")
+    if not state.options.batch and args.budget is not None and args.budget < state.spent:
+        raise UserError(f"--budget is below what run {state.run_id} has spent already")
     return unit
+
+
+def record(run: Run, change: Change, cap: int | None) -> None:
+    """Write the change down; a batch takes it up with its next generation."""
+    if run.journal().state.options.batch:
+        run.engine.say(run.run_id, change)
+    else:
+        run.engine.change(run.run_id, change, cap)
 
 
 def go_on(project: Project, run: Run, args: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.adapters.git.linked import add_work_tree, remove_work_tree, written_tree
-from fanfold.cli.going_on import go_on, stopped
+from fanfold.cli.going_on import go_on, record, stopped
 from fanfold.cli.money import budget
 from fanfold.cli.output import say, say_json
 from fanfold.cli.runs import add_run_argument, find_run, project_of
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     project = project_of(args)
     run = find_run(project, args)
     state = run.journal().state
-    unit = stopped(run, state, args.task)
+    unit = stopped(run, state, args)
     folder = project.workspace_dir / "runs" / run.run_id / "resolve" / unit.spec.id
     if args.abort:
         return _abort(project, folder, as_json=args.json)
@@ -51,15 +51,16 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"task {args.task} of run {run.run_id} is {unit.status}, not conflicted")
     if args.go_on:
         return _continue(project, run, unit, folder, args)
-    return _open(project, state, unit, folder, as_json=args.json)
+    return _open(project, run, state, unit, folder, as_json=args.json)
 
 
 def _open(
-    project: Project, state: RunState, unit: UnitState, folder: Path, *, as_json: bool
+    project: Project, run: Run, state: RunState, unit: UnitState, folder: Path, *, as_json: bool
 ) -> int:
     if folder.exists():
         raise UserError(f"{str(folder)!r} is there already: --continue or --abort")
-    found = unsettled(state, unit, project.repository, project.artifacts)
+    run.engine.fetch(run.run_id)
+    found = unsettled(state, unit, project.repository, run.engine.artifacts)
     start = state.written.tip if state.written else state.base
     message = f"fanfold: what task {unit.spec.id} of run {state.run_id} meets\n"
     now, author = project.clock.now(), project.repository.author()
@@ -82,17 +83,17 @@ def _continue(
 ) -> int:
     if not folder.exists():
         raise UserError(f"nothing to take: `fanfold resolve {run.run_id} {unit.spec.id}` first")
-    state, repository = run.journal().state, project.repository
+    state, repository, artifacts = run.journal().state, project.repository, run.engine.artifacts
     base, tree = written_tree(folder)
     left = [
         path
-        for path in unsettled(state, unit, repository, project.artifacts).paths
+        for path in unsettled(state, unit, repository, artifacts).paths
         if has_markers(repository.read(tree, path) or b"")
     ]
     if left:
         raise UserError(f"markers are left in {', '.join(left)} (in {folder})")
-    given = settled(state, unit, base, tree, repository, project.artifacts)
-    run.journal().append(given, actor="user")
+    given = settled(state, unit, base, tree, repository, artifacts)
+    record(run, given, args.budget)
     remove_work_tree(project.root, folder)
     return go_on(project, run, args)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.bootstrap import prices_of
-from fanfold.cli.going_on import go_on, stopped
+from fanfold.cli.going_on import go_on, record, stopped
 from fanfold.cli.money import budget
 from fanfold.cli.runs import add_run_argument, find_run, project_of
 from fanfold.errors import UserError
@@ -38,12 +38,12 @@ def run(args: argparse.Namespace) -> int:
     project = project_of(args)
     run = find_run(project, args)
     state = run.journal().state
-    unit = stopped(run, state, args.task)
+    unit = stopped(run, state, args)
     _check(state, unit, args)
     if args.model:
         prices_of(project.settings).worst_case(args.model, 1, 1)
     word = RetryRequested(unit.spec.id, args.hint, args.model, by="user")
-    run.journal().append(word, actor="user")
+    record(run, word, args.budget)
     return go_on(project, run, args)
 
 
@@ -55,5 +55,3 @@ def _check(state: RunState, unit: UnitState, args: argparse.Namespace) -> None:
         raise UserError(f"{task} cannot be tried again: {why}")
     if state.options.batch and state.outcome is Outcome.COMPLETED:
         raise UserError(f"{task} is done, and its track folded: run the track again by itself")
-    if not state.options.batch and args.budget is not None and args.budget < state.spent:
-        raise UserError(f"--budget is below what run {state.run_id} has spent already")

@@ -29,6 +29,12 @@ def can_be_retried(unit: UnitState) -> bool:
     return unit.spec.kind == "work" and bool(unit.tries) and (unit.status in RETRIED or held)
 
 
+def is_to_be_retried(unit: UnitState, data: e.RetryRequested) -> bool:
+    """Whether the unit waits for the very attempt that `data` asks for."""
+    fresh = unit.status is UnitStatus.OPEN and 0 < unit.pardoned == len(unit.tries)
+    return fresh and unit.hint == data.hint and unit.model == (data.model or unit.model)
+
+
 def retry_requested(state: RunState, data: e.RetryRequested, _: datetime) -> None:
     """The unit goes on from its last patch, and whatever was built on it starts anew.
 

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from infra.settings import CloudSettings
 
 
+ASKED_FOR = (f"{RUNS}*/plan.md", f"{RUNS}*/base.json", SNAPSHOTS, REQUESTS)
+BY_HAND = tuple(f"{RUNS}*/attempts/*/1/{name}" for name in ("patch.diff", "report.json"))
+"""What `fanfold resolve` puts where an attempt would have: a conflict that a person settled."""
+
+
 class UserAccess(Construct):
     """A managed policy for the users' own roles or groups.
 
@@ -32,7 +37,7 @@ class UserAccess(Construct):
             *(access.follow_runs(), access.see_executions(), access.use_key()),
             access.list_artifacts(),
             access.read_artifacts(RUNS, SNAPSHOTS, REQUESTS),
-            access.write_artifacts(f"{RUNS}*/plan.md", f"{RUNS}*/base.json", SNAPSHOTS, REQUESTS),
+            access.write_artifacts(*ASKED_FOR, *BY_HAND),
             access.delete_artifacts(RUNS),
             *(access.invoke("answer"), _look_at_model(), _look_at_quotas()),
         ]

@@ -54,6 +54,17 @@ def letters(*slow: str, delay_s: float = 30.0) -> list[dict[str, Any]]:
     return [_part(word, delay_s if word in slow else 0.0) for word in WORDS]
 
 
+def clashing() -> list[dict[str, Any]]:
+    """Parts in which alpha and beta write the same file, and nobody brings them together."""
+    same = [
+        {"task": f"Write {word}", "files": {"same.txt": f"{word}\n"}, "submit": "Wrote."}
+        for word in WORDS[:2]
+    ]
+    blocked = {"name": "submit", "input": {"status": "blocked", "summary": "No idea."}}
+    lost = {"task": "Write beta", "purpose": "resolve", "turns": [{"calls": [blocked]}]}
+    return [lost, *same, *letters()]
+
+
 def _part(word: str, delay_s: float) -> dict[str, Any]:
     wrote = {"name": "write", "input": {"file_path": f"{word}.txt", "content": f"{word}\n"}}
     done = {"name": "submit", "input": {"status": "done", "summary": f"Wrote {word}."}}

@@ -41,13 +41,15 @@ def test_a_user_calls_answer_alone(control_template: Template) -> None:
     assert [arn.rpartition("function:")[2] for arn in called] == ["fanfold-dev-answer:live"]
 
 
-def test_a_user_writes_requests_and_nothing_that_a_run_leaves(control_template: Template) -> None:
+def test_a_user_writes_requests_and_what_settles_a_conflict(control_template: Template) -> None:
     written = reach(user_statements(control_template), "s3:PutObject")
     assert {arn.partition("/")[2] for arn in written} == {
         "requests/*",
         "snapshots/*",
         "runs/*/plan.md*",
         "runs/*/base.json*",
+        "runs/*/attempts/*/1/patch.diff*",
+        "runs/*/attempts/*/1/report.json*",
     }
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fanfold.adapters.aws.clients import Clients
 from tests.fakes.hosted import STACK, hosted
 from tests.fakes.projects import fanfold
-from tests.fakes.tracks import letters, letters_repository, play
+from tests.fakes.tracks import OPEN_TRACK, clashing, letters, letters_repository, play
 from tests.kit.assembly import ACCOUNT, HERE, REGION, Assembly, Role
 from tests.kit.guard import Asked, permissions
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
 
 GATED = """\
@@ -63,6 +62,14 @@ def taken(service: str, name: str, params: Any, key: str) -> list[Asked]:
             return permissions(service, name, params, key)
 
 
+def settle_by_hand(root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    play(monkeypatch, folder, *clashing())
+    assert fanfold(root, "run", "--engine", "aws", "--budget", "5", "--unit", "task").code == 1
+    settled = Path(fanfold(root, "resolve", "1.2", "--json").json["folder"]) / "same.txt"
+    settled.write_text("both\n")
+    assert fanfold(root, "resolve", "1.2", "--continue", "--json").json["outcome"] == "completed"
+
+
 def test_the_policy_of_users_is_what_their_commands_take(
     assembly: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,12 +93,13 @@ def test_the_policy_of_users_is_what_their_commands_take(
             fanfold(root, *words).code
             for words in (
                 ("run", "--engine", "aws", "--budget", "5", "--check", "true"),
-                *(("approve",), ("resume",), ("watch",), ("show",), ("show", "--patch")),
-                *(("events", "--attempts"), ("cost",), ("apply",), ("clean",)),
-                ("status", "--engine", "aws"),
+                *(("retry", "1.1"), ("approve",), ("resume",), ("watch",), ("show",)),
+                *(("show", "--patch"), ("events", "--attempts"), ("cost",), ("apply",)),
+                *(("clean",), ("status", "--engine", "aws")),
             )
         ]
-    assert codes == [3, *[0] * 10]
+        assert codes == [3, 3, *[0] * 10]
+        settle_by_hand(letters_repository(tmp_path / "other", OPEN_TRACK), tmp_path, monkeypatch)
     refused = [a for a in asked if not user.may(a.action, a.resource, a.context)]
     assert refused == []
     assert user.actions - {a.action for a in asked} == LOOKED_AT_BY_THE_DOCTOR

@@ -8,22 +8,18 @@ import msgspec
 
 from fanfold.adapters.aws.failures import translated
 from fanfold.errors import CloudError, UserError
-from fanfold.run.events import ApprovalDenied, ApprovalGranted, CancelRequested, RunResumed
+from fanfold.steps.answer import WORDS
 
 if TYPE_CHECKING:
     from fanfold.adapters.aws.granted import Invoker
     from fanfold.ports import Clock
+    from fanfold.run.events import RunResumed
     from fanfold.steps.answer import Word
 
 TRIES = 4
 PAUSE_S = 0.5
 _OVERTAKEN = frozenset({"CloudUnavailable", "LeaseLost", "StreamConflict"})
-_WORDS: dict[type[Word], str] = {
-    ApprovalGranted: "approve",
-    ApprovalDenied: "reject",
-    CancelRequested: "cancel",
-    RunResumed: "resume",
-}
+_NAMES = {kind: name for name, kind in WORDS.items()}
 
 
 class Spokesman:
@@ -32,12 +28,14 @@ class Spokesman:
     def __init__(self, client: Invoker, function: str, clock: Clock) -> None:
         self._client, self._function, self._clock = client, function, clock
 
-    def say(self, run_id: str, word: Word, by: str) -> None:
-        """A word that another one overtakes is said again.
+    def say(self, run_id: str, word: Word, by: str, then: RunResumed | None = None) -> None:
+        """A word that another one overtakes is said again; `then` is said in the same breath.
 
         Raises `UserError` for one that the run does not wait for, or `CloudError`.
         """
-        said = {**msgspec.to_builtins(word), "run_id": run_id, "word": _WORDS[type(word)], "by": by}
+        said = {**msgspec.to_builtins(word), "run_id": run_id, "word": _NAMES[type(word)], "by": by}
+        if then is not None:
+            said |= {"generation": then.generation, "cap": then.cap}
         for tries_left in reversed(range(TRIES)):
             told = self._call(run_id, said)
             if told is None:

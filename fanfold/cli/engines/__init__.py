@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fanfold.cli.follow import Pace
     from fanfold.ports import ArtifactStore, EventStore
     from fanfold.run.state import RunState
-    from fanfold.steps.answer import Word
+    from fanfold.steps.answer import Change, Word
     from fanfold.steps.request import Request
 
 LOCAL, AWS = NAMES = ("local", "aws")
@@ -74,6 +74,10 @@ class Engine(Protocol):
 
         Raises `UserError` for a gate that does not wait, or a run that has ended.
         """
+        ...
+
+    def change(self, run_id: str, change: Change, cap: int | None) -> None:
+        """Record what a person changes of a run that stopped; `resume` with that cap goes on."""
         ...
 
     def fetch(self, run_id: str) -> None:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from fanfold.cli.engines.whereabouts import Place
     from fanfold.run.state import RunState
     from fanfold.settings import Deployment
-    from fanfold.steps.answer import Word
+    from fanfold.steps.answer import Change, Word
     from fanfold.steps.request import Request
 
 ATTEMPTS = 3
@@ -167,7 +167,7 @@ class Account:
         waits = outcome_of(state) is not None
         if (waits and cap is not None) or not self._is_driven(state):
             self._go_on(state, cap)
-        elif cap is not None:
+        elif cap not in (None, state.cap):
             raise RunBusy(f"run {run_id} is under way; its cap can be raised when it has stopped")
         return self.drive(run_id)
 
@@ -186,6 +186,11 @@ class Account:
         if isinstance(word, CancelRequested) and (not driven or outcome_of(before) is not None):
             return self._settled(run_id)
         return self._state(run_id)
+
+    def change(self, run_id: str, change: Change, cap: int | None) -> None:
+        """In one breath with the generation that carries it out."""
+        then = RunResumed(self._state(run_id).generation + 1, cap)
+        self._spokesman.say(run_id, change, self.user, then)
 
     def fetch(self, run_id: str) -> None:
         self._bring(self._state(run_id))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fanfold.bootstrap import Project
     from fanfold.ports import ArtifactStore, EventStore
     from fanfold.run.state import RunState
-    from fanfold.steps.answer import Word
+    from fanfold.steps.answer import Change, Word
     from fanfold.steps.request import Request
 
 STREAM = run_stream("")
@@ -91,6 +91,9 @@ class ThisMachine:
 
             return conclude(self._project, run_id)
         return state
+
+    def change(self, run_id: str, change: Change, cap: int | None) -> None:  # noqa: ARG002
+        self.say(run_id, change)
 
     def fetch(self, run_id: str) -> None:
         """Nothing to do: it was written into the repository as it was made."""

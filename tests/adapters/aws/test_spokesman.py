@@ -10,7 +10,7 @@ import pytest
 
 from fanfold.adapters.aws.spokesman import PAUSE_S, TRIES, Spokesman
 from fanfold.errors import CloudError, UserError
-from fanfold.run.events import ApprovalDenied, RunResumed
+from fanfold.run.events import ApprovalDenied, RetryRequested, RunResumed
 from tests.fakes.memory import ManualClock
 
 
@@ -40,6 +40,17 @@ def test_a_word_goes_as_the_function_reads_it() -> None:
         **{"run_id": "r1", "word": "reject", "by": "ada", "gate": "1.3", "reason": "no tests"},
     }
     assert (resumed["word"], resumed["generation"], resumed["cap"]) == ("resume", 4, 9_000_000)
+
+
+def test_a_change_goes_with_the_generation_that_follows() -> None:
+    answering = Answering()
+    word = RetryRequested("1.2", "in lib/")
+    Spokesman(answering, "answer", ManualClock()).say("r1", word, "ada", RunResumed(3, 9))
+    (said,) = answering.heard
+    assert (said["word"], said["unit"], said["hint"], said["by"]) == (
+        *("retry", "1.2", "in lib/", "ada"),
+    )
+    assert (said["generation"], said["cap"]) == (3, 9)
 
 
 def test_a_word_that_was_overtaken_is_said_again() -> None:

@@ -19,17 +19,23 @@ from fanfold.run.events import (
     AttemptClaimed,
     AttemptDispatched,
     AttemptEnded,
+    AttemptFinished,
     CancelRequested,
+    ConflictFound,
     EventData,
+    MergeCompleted,
+    PatchGiven,
+    RetryRequested,
     RunCancelled,
     RunFailed,
+    RunIncomplete,
     RunLimits,
     RunResumed,
     attempt_stream,
     run_stream,
 )
 from fanfold.run.steps import Ask
-from fanfold.steps.answer import answer
+from fanfold.steps.answer import Change, answer
 from fanfold.steps.decide import lease_of, outcome_of
 from fanfold.steps.hand_over import LONGEST_HISTORY, hand_over, is_superseded
 from fanfold.steps.orphan import reap_attempt
@@ -359,6 +365,48 @@ def test_a_gate_whose_execution_has_ended_still_takes_an_answer(gated: Office) -
     assert _kinds(gated, "r1")[-2:] == ["approval_granted", "run_resumed"]
     assert gated.executions.started == ["r1-1", "r1-2"]
     assert (gated.executions.went_on, gated.supervision.artifacts.list(WAITING)) == ([], [])
+
+
+@pytest.fixture
+def failed(desk: Office) -> Office:
+    """A run that has ended, with a unit whose only attempt failed and one that has a conflict."""
+    start("r1", desk.supervision)
+    blocked = AttemptFinished("a.1", "a", Exit.BLOCKED, 5)
+    other = msgspec.structs.replace(DISPATCHED, attempt="b.1", unit="b")
+    landed = AttemptFinished("b.1", "b", Exit.SUBMITTED, 5, tree="t", patch="p")
+    clash = [ConflictFound("b.1", "b", ("x",), "base"), MergeCompleted(1, "base", "base", ())]
+    settling = msgspec.structs.replace(other, attempt="b.2", number=2, purpose=Purpose.RESOLVE)
+    lost = AttemptFinished("b.2", "b", Exit.BLOCKED, 5)
+    _log(desk, "r1", admitted(unit("a"), unit("b")), DISPATCHED, other, blocked, landed)
+    _log(desk, "r1", *clash, settling, lost, RunIncomplete(verified=False))
+    desk.executions.over["r1-1"] = Ending.SUCCEEDED
+    return desk
+
+
+def test_a_change_of_a_run_that_has_ended_begins_the_next_generation_at_once(
+    failed: Office,
+) -> None:
+    again = RetryRequested("a", "look in lib/", by="ada")
+    for _ in range(2):
+        answer("r1", again, failed.supervision, then=RunResumed(2, 9 * CENT))
+    assert _kinds(failed, "r1")[-2:] == ["retry_requested", "run_resumed"]
+    assert failed.executions.started == ["r1-1", "r1-2"]
+    assert failed.supervision.journal("r1").refresh().cap == 9 * CENT
+
+
+def test_a_change_alone_waits_for_whoever_drives_the_run_on(failed: Office) -> None:
+    given = PatchGiven("b.3", "b", "base", "tree", "digest")
+    for word in (RetryRequested("a"), RetryRequested("a"), given, given):
+        answer("r1", word, failed.supervision)
+    assert _kinds(failed, "r1")[-2:] == ["retry_requested", "patch_given"]
+    assert failed.executions.started == ["r1-1"]
+
+
+@pytest.mark.parametrize("word", [RetryRequested("z"), PatchGiven("a.2", "a", "base", "t", "d")])
+def test_a_change_of_what_takes_none_is_refused(failed: Office, word: Change) -> None:
+    with pytest.raises(UserError, match="r1"):
+        answer("r1", word, failed.supervision, then=RunResumed(2))
+    assert _kinds(failed, "r1")[-1] == "run_incomplete"
 
 
 def test_the_reaper_finds_a_gate_that_was_stopped(gated: Office) -> None:
