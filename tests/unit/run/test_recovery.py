@@ -6,7 +6,7 @@ import pytest
 
 from fanfold.errors import InvalidStream
 from fanfold.run import events as e
-from fanfold.run.attempt import Exit
+from fanfold.run.attempt import Exit, Purpose
 from fanfold.run.decide import decide, done_units
 from fanfold.run.evolve import evolve, fold
 from fanfold.run.state import Outcome, RunState
@@ -126,7 +126,7 @@ def test_an_event_that_comes_late_changes_nothing(late: e.EventData) -> None:
 @pytest.mark.parametrize(
     "foreign",
     [
-        e.AttemptDispatched("q.1", "q", 1, "docs", e.Purpose.WORK, "local", 1, "base", 1),
+        e.AttemptDispatched("q.1", "q", 1, "docs", Purpose.WORK, "local", 1, "base", 1),
         e.AttemptFinished("q.1", "q", Exit.SUBMITTED, 1),
         e.PatchRejected("q.1", "q", "path_escape"),
         e.ConflictFound("q.1", "q", ("f",), "base"),
