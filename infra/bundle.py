@@ -24,7 +24,9 @@ IMAGE_SOURCES = (
 )
 UNUSED = ("rich", "shtab")
 """Dependencies of the command line."""
-CONTROL_UNUSED = (*UNUSED, "anthropic")
+STEP_UNUSED = (*UNUSED, "anthropic")
+"""What a step of a run has no use for beside those; it looks for secrets."""
+CONTROL_UNUSED = (*STEP_UNUSED, "kingfisher-secret-scanner")
 
 _EXPORT = ("export", "--frozen", "--no-default-groups", "--extra", "aws", "--no-emit-project")
 _NOT_SHIPPED = shutil.ignore_patterns("__pycache__", "*.pyc")

@@ -40,6 +40,8 @@ CONTROL = {
     "reap": Size(60, 512),
     "rotate": Size(60, 512),
 }
+SCANNING = frozenset({"admit", "merge", "verify", "write_back"})
+"""Those that take secrets out of what they write."""
 ATTEMPT = Size(840, 2048)
 
 

@@ -42,3 +42,15 @@ def redacted(context: Context, redact: Callable[[str], str]) -> Context:
     plain = msgspec.to_builtins(context)
     plain |= {name: map_strings(plain[name], redact) for name in _TEXTS}
     return msgspec.convert(plain, Context)
+
+
+def redacted_patch(patch: bytes, secrets: SecretScanner) -> bytes:
+    """A patch that adds a secret, without it, line for line; any other as it is."""
+    lines = patch.decode("utf-8", "surrogateescape").split("\n")
+    places = [at for at, line in enumerate(lines) if line.startswith("+")]
+    added = "\n".join(lines[at][1:] for at in places)
+    if not secrets.find(added):
+        return patch
+    for at, line in zip(places, secrets.redact(added).split("\n"), strict=True):
+        lines[at] = f"+{line}"
+    return secrets.redact("\n".join(lines)).encode("utf-8", "surrogateescape")

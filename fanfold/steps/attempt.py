@@ -9,7 +9,7 @@ import msgspec
 from fanfold.agent.desk import Desk
 from fanfold.agent.exits import Halted
 from fanfold.agent.log import AttemptLog
-from fanfold.agent.redaction import redacted, told_safely
+from fanfold.agent.redaction import redacted, redacted_patch, told_safely
 from fanfold.errors import InvalidPatch, LeaseHeld, LeaseLost, StreamConflict
 from fanfold.patch.read import read_patch
 from fanfold.run.artifacts import attempt_file
@@ -206,12 +206,8 @@ class _Attempt:
         return msgspec.structs.replace(each, patch=self._key(name), sha256=digest)
 
     def _redacted(self, patch: bytes) -> bytes:
-        """A patch that adds a secret loses it here; the gate refuses what is left."""
-        text = patch.decode("utf-8", "surrogateescape")
-        added = "\n".join(x[1:] for x in text.split("\n") if x[:1] == "+" and x[:4] != "+++ ")
-        if not self.wiring.secrets.find(added):
-            return patch
-        return self.wiring.secrets.redact(text).encode("utf-8", "surrogateescape")
+        """What adds a secret loses it here; the gate refuses what is left."""
+        return redacted_patch(patch, self.wiring.secrets)
 
     def _unit_checks(
         self, workspace: Workspace, claim: Claim

@@ -8,7 +8,7 @@ from aws_cdk import CfnOutput, Duration, Fn, Stack, Tags
 
 from fanfold.settings import Deployment, Offer, own_version
 from infra import functions
-from infra.bundle import CONTROL_UNUSED, UNUSED
+from infra.bundle import CONTROL_UNUSED, STEP_UNUSED, UNUSED
 from infra.constructs.access import Access
 from infra.constructs.attempt_session import ROLE, AttemptSession
 from infra.constructs.boundary import Boundaries
@@ -115,13 +115,14 @@ class ControlStack(Stack):
 
     def _control_function(self, name: str) -> PythonFunction:
         size = functions.CONTROL[name]
+        unused = STEP_UNUSED if name in functions.SCANNING else CONTROL_UNUSED
         return PythonFunction(
             self,
             placeholder_of(name).removesuffix("Function"),
             settings=self._settings,
             name=name.replace("_", "-"),
             handler=name,
-            bundle=self._sources.bundle(CONTROL_UNUSED),
+            bundle=self._sources.bundle(unused),
             environment=self._deployment().environment(),
             boundary=cast("iam.IManagedPolicy", self._boundaries.control),
             statements=functions.statements(name, self._access),

@@ -8,23 +8,37 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.bundle import CONTROL_UNUSED, ROOT, SOURCES, UNUSED, bundle, sources_only
+from infra.bundle import (
+    CONTROL_UNUSED,
+    ROOT,
+    SOURCES,
+    STEP_UNUSED,
+    UNUSED,
+    bundle,
+    sources_only,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.bundle import Bundle
 
+LARGEST_MB = 250
+"""What Lambda takes of an unpacked zip."""
 ARM64 = 183
 """`e_machine` of AArch64 in an ELF header."""
 
 
-@pytest.fixture(scope="module")
-def control() -> Bundle:
+def made(omit: tuple[str, ...]) -> Bundle:
     try:
-        return bundle(ROOT, CONTROL_UNUSED)
+        return bundle(ROOT, omit)
     except FileNotFoundError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def control() -> Bundle:
+    return made(CONTROL_UNUSED)
 
 
 def packages(bundle: Bundle) -> set[str]:
@@ -44,6 +58,17 @@ def test_every_compiled_module_is_for_arm64(control: Bundle) -> None:
 def test_control_functions_ship_without_the_model_client(control: Bundle) -> None:
     assert {"fanfold", "functions", "boto3", "msgspec", "pygit2"} <= packages(control)
     assert not {"anthropic", "rich", "shtab", "bin", "pytest", "aws_cdk"} & packages(control)
+
+
+def test_steps_that_look_for_secrets_have_the_catalog_and_no_other_control_function() -> None:
+    assert "kingfisher_sdk" in packages(made(STEP_UNUSED))
+    assert "kingfisher_sdk" not in packages(made(CONTROL_UNUSED))
+
+
+def test_the_largest_zip_is_well_below_what_lambda_takes() -> None:
+    files = made(UNUSED).folder.rglob("*")
+    size = sum(path.stat().st_size for path in files if path.is_file())
+    assert size < LARGEST_MB * 1_000_000 / 1.5
 
 
 def test_roles_lie_where_the_wheel_has_them(control: Bundle) -> None:

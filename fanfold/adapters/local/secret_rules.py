@@ -1,8 +1,7 @@
-"""The shapes of secrets: what vendors publish about their keys, and what a value named a secret
-looks like.
+"""The shapes of secrets that the library's catalog lacks, or takes for one in company only.
 
-Own rules rather than a library: detect-secrets 1.5 (May 2024) knows no Anthropic, project-scoped
-OpenAI or fine-grained GitHub key, and brings requests and PyYAML along.
+Keys of models in any length, an AWS key without its other half, keys that are cut off, and values
+that look drawn at random below a name that says what they are.
 """
 
 from __future__ import annotations
@@ -25,18 +24,21 @@ PLACEHOLDER = re.compile(
 )
 MIN_ENTROPY_HEX, MIN_ENTROPY = 3.0, 3.6
 MIN_DIGITS = 2
+LONGEST_NAME = 40
 
 
 class Rule(msgspec.Struct, frozen=True):
     """A kind of secret: the group `secret` of `pattern`, or its whole match.
 
-    The pattern is tried where one of `hints` is in the text; what `accepts` turns down is none.
+    The pattern is tried where one of `hints` is in the text; what `accepts` turns down is none, nor
+    what does not stand right behind a `name`.
     """
 
     kind: str
     hints: tuple[str, ...]
     pattern: re.Pattern[str]
     accepts: Callable[[str], bool] | None = None
+    name: re.Pattern[str] | None = None
 
 
 def _vendor(kind: str, hints: tuple[str, ...], pattern: str) -> Rule:
@@ -80,29 +82,11 @@ VENDORS = (
     _vendor("aws_access_key", ("AKIA", "ASIA", "ABIA", "ACCA"), r"A(?:KI|SI|BI|CC)A[A-Z2-7]{16}"),
     _vendor("anthropic_key", ("sk-ant-",), r"sk-ant-[A-Za-z0-9]{2,10}-[A-Za-z0-9_-]{16,200}"),
     _vendor("openai_key", ("sk-",), r"sk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_-]{20,250}"),
-    _vendor("openai_key", ("T3BlbkFJ",), r"sk-[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}"),
-    _vendor("openai_key", ("sk-",), r"sk-[A-Za-z0-9]{48}"),
-    _vendor("openrouter_key", ("sk-or-",), r"sk-or-v1-[0-9a-f]{64}"),
-    _vendor("github_token", ("gh",), r"gh[pousr]_[A-Za-z0-9]{36,255}"),
     _vendor("github_token", ("github_pat_",), r"github_pat_[A-Za-z0-9]{20,30}_[A-Za-z0-9]{50,70}"),
     _vendor("gitlab_token", ("gl",), r"gl(?:pat|dt|rt|ptt|cbt|ft|soat)-[A-Za-z0-9_-]{20,64}"),
     _vendor("slack_token", ("xox", "xapp-"), r"(?:xox[abeoprs]|xapp)-[0-9A-Za-z-]{10,250}"),
-    _vendor(
-        "slack_webhook",
-        ("hooks.slack.com/services/",),
-        r"https://hooks\.slack\.com/services/T[A-Z0-9]{8,12}/B[A-Z0-9]{8,12}/[A-Za-z0-9]{24}",
-    ),
-    _vendor("stripe_key", ("_live_",), r"(?:sk|rk)_live_[0-9A-Za-z]{24,200}"),
-    _vendor("google_key", ("AIza",), r"AIza[0-9A-Za-z_-]{35}"),
     _vendor("google_secret", ("GOCSPX-",), r"GOCSPX-[A-Za-z0-9_-]{28}"),
-    _vendor("npm_token", ("npm_",), r"npm_[A-Za-z0-9]{36}"),
-    _vendor("pypi_token", ("pypi-",), r"pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,250}"),
-    _vendor("sendgrid_key", ("SG.",), r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}"),
     _vendor("telegram_token", (":AA",), r"[0-9]{8,10}:AA[A-Za-z0-9_-]{33}"),
-    _vendor("huggingface_token", ("hf_",), r"hf_[A-Za-z]{34}"),
-    _vendor("databricks_token", ("dapi",), r"dapi[0-9a-f]{32}"),
-    _vendor("digitalocean_token", ("_v1_",), r"do[opr]_v1_[0-9a-f]{64}"),
-    _vendor("shopify_token", ("shp",), r"shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
     _vendor("age_key", ("AGE-SECRET-KEY-",), r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
     Rule(
         "azure_key",
@@ -123,13 +107,13 @@ NAMED = (
     Rule(
         "secret_value",
         ("ecret", "ECRET", "oken", "OKEN", "assw", "ASSW", "key", "Key", "KEY", "redential"),
+        re.compile(r"[=:][=>]?\s{0,5}[bru]?(?P<quote>[\"'])(?P<secret>[^\"'\s]{16,200})(?P=quote)"),
+        is_random,
         re.compile(
             r"(?i:secret|token|passw(?:or)?d|passphrase|credential|api[_-]?key|access[_-]?key"
-            r"|auth[_-]?key|encryption[_-]?key|signing[_-]?key|private[_-]?key)(?i:s|[_-]?(?:key|value))?"
-            r"[\"']?\s{0,5}(?:=|:|=>|:=)\s{0,5}[bru]?(?P<quote>[\"'])"
-            r"(?P<secret>[^\"'\s]{16,200})(?P=quote)"
+            r"|auth[_-]?key|encryption[_-]?key|signing[_-]?key|private[_-]?key)"
+            r"(?i:s|[_-]?(?:key|value))?[\"']?\s{0,5}\Z"
         ),
-        is_random,
     ),
     Rule(
         "secret_value",
@@ -138,15 +122,6 @@ NAMED = (
             r"^(?:export )?[A-Z0-9_]{0,60}(?:SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_?KEY)"
             r"[A-Z0-9_]{0,20}=(?P<secret>[^\"'\s]{16,200})$",
             re.MULTILINE,
-        ),
-        is_random,
-    ),
-    Rule(
-        "url_password",
-        ("://",),
-        re.compile(
-            r"[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'`<>]{1,60}:(?P<secret>[^\s/:@\"'`<>]{12,100})"
-            r"@[A-Za-z0-9.-]{4,}"
         ),
         is_random,
     ),

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanfold.adapters.local.secret_rules import RULES
+from fanfold.adapters.local.secret_catalog import Span, known_spans
+from fanfold.adapters.local.secret_rules import LONGEST_NAME, RULES, Rule
 from fanfold.ports import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Span = tuple[int, int, str]
-
 
 class Secrets:
-    """The `SecretScanner` by fixed rules: the same text always gives the same findings."""
+    """The `SecretScanner` by the catalog of a library and rules of our own."""
 
     def find(self, text: str) -> list[Finding]:
         """Each secret once, in order; lines count from 1."""
@@ -37,11 +36,14 @@ class Secrets:
 
 
 def _spans(text: str) -> list[Span]:
-    """Secrets that do not overlap, in order; where two rules meet, the one that starts first."""
+    """Secrets in order; where some overlap, all of it by the name of the one that starts first."""
     kept: list[Span] = []
-    for span in sorted(_matches(text), key=lambda span: (span[0], -span[1])):
-        if not kept or span[0] >= kept[-1][1]:
+    found = [*_matches(text), *known_spans(text)]
+    for span in sorted(found, key=lambda span: (span.start, -span.end)):
+        if not kept or span.start >= kept[-1].end:
             kept.append(span)
+        elif span.end > kept[-1].end:
+            kept[-1] = kept[-1]._replace(end=span.end)
     return kept
 
 
@@ -51,5 +53,12 @@ def _matches(text: str) -> Iterator[Span]:
             continue
         for match in rule.pattern.finditer(text):
             group = "secret" if "secret" in rule.pattern.groupindex else 0
-            if rule.accepts is None or rule.accepts(match[group]):
-                yield (*match.span(group), rule.kind)
+            if _is_meant(rule, text, match.start()) and (
+                rule.accepts is None or rule.accepts(match[group])
+            ):
+                yield Span(*match.span(group), rule.kind)
+
+
+def _is_meant(rule: Rule, text: str, at: int) -> bool:
+    before = max(0, at - LONGEST_NAME)
+    return rule.name is None or rule.name.search(text, before, at) is not None

@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 import random
 import string
+import subprocess
+import sys
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -30,15 +34,15 @@ SECRETS = {
     "aws_secret_key": lambda: f'aws_secret_access_key = "{made_up(40)}"',
     "anthropic_key": lambda: "sk-ant-" + "api03-" + made_up(90),
     "openai_key": lambda: "sk-" + "proj-" + made_up(60),
-    "github_token": lambda: "ghp_" + made_up(36),
+    "github_pat": lambda: "ghp_" + made_up(36),
     "gitlab_token": lambda: "glpat-" + made_up(20),
     "slack_token": lambda: "xoxb-" + made_up(12, string.digits) + "-" + made_up(24),
-    "stripe_key": lambda: "sk_" + "live_" + made_up(24),
-    "google_key": lambda: "AIza" + made_up(35),
-    "npm_token": lambda: "npm_" + made_up(36),
+    "stripe_access_token": lambda: "sk_" + "live_" + made_up(24),
+    "gcp_api_key": lambda: "AIza" + made_up(35),
+    "npmjsaccesstoken": lambda: "npm_" + made_up(36),
     "private_key": private_key,
     "secret_value": lambda: f'CLIENT_SECRET: "{made_up(32)}"',
-    "url_password": lambda: f"postgres://app:{made_up(24)}@db.internal:5432/app",
+    "generic_credential_uri": lambda: f"postgres://app:{made_up(24)}@db.internal:5432/app",
 }
 
 
@@ -91,6 +95,57 @@ def test_a_random_value_with_a_telling_name_is_found(text: str) -> None:
 def test_what_is_no_secret_is_left_alone(text: str) -> None:
     assert scanner.find(text) == []
     assert scanner.redact(text) == text
+
+
+@pytest.mark.parametrize("before", ["é𝄞", "\udcff\udcfe", "\ufeff", "\0\0", "a\r\n"])
+def test_what_stands_before_a_secret_stays_as_it_is(before: str) -> None:
+    secret = SECRETS["github_pat"]()
+    assert scanner.redact(f"{before} {secret} é") == f"{before} «redacted:github_pat» é"
+
+
+@pytest.mark.parametrize("after", [".example.com:443", "&x=1", ")", ", then", "</a>", "/x", "?"])
+def test_what_stands_behind_a_secret_hides_none(after: str) -> None:
+    secret = "dapi" + random.Random(7).randbytes(16).hex()
+    assert scanner.redact(f"({secret}{after}") == f"(«redacted:databricks_api_token»{after}"
+
+
+def test_a_coded_secret_goes_with_all_that_it_is_coded_in() -> None:
+    coded = base64.b64encode(f"the token is {SECRETS['github_pat']()}, use it".encode()).decode()
+    assert scanner.redact(f"data = '{coded}'") == "data = '«redacted:github_pat»'"
+
+
+@pytest.mark.parametrize("plea", ["kingfisher:ignore", "betterleaks:allow", "gitleaks:allow"])
+def test_no_comment_lets_a_secret_pass(plea: str) -> None:
+    assert scanner.find(f"key = '{SECRETS['github_pat']()}'  # {plea}")
+
+
+def test_of_secrets_that_overlap_nothing_is_left() -> None:
+    key = private_key()
+    assert "BEGIN" not in scanner.redact(f"{key}\n{key}")
+    named = f'TOKEN = "{SECRETS["gitlab_token"]()}"'
+    assert made_up(20) not in scanner.redact(named)
+
+
+def test_threads_share_one_catalog() -> None:
+    texts = [f"{n} {SECRETS['github_pat']()}" for n in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(scanner.redact, texts))
+    assert told == [f"{n} «redacted:github_pat»" for n in range(40)]
+
+
+def test_the_catalog_is_loaded_with_the_first_text() -> None:
+    loaded = "print('kingfisher_sdk' in sys.modules)"
+    code = "import sys; from fanfold.adapters.local.secrets import Secrets; s = Secrets()"
+    code = f"{code}; {loaded}; s.find('x'); {loaded}"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["False", "True"]
+
+
+def test_our_own_repository_holds_none() -> None:
+    root = Path(__file__).parents[3]
+    places = [*(root / "fanfold").rglob("*.py"), *(root / "docs").rglob("*.md"), root / "uv.lock"]
+    found = {str(p): scanner.find(p.read_text("utf-8")) for p in places}
+    assert {place: findings for place, findings in found.items() if findings} == {}
 
 
 def test_a_line_of_a_megabyte_takes_bounded_time() -> None:

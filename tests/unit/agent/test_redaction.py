@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from fanfold.adapters.local.secrets import Secrets
-from fanfold.agent.redaction import redacted
+from fanfold.agent.redaction import redacted, redacted_patch
 from fanfold.agent.tools import TOOLS
 from fanfold.agent.tools.base import ToolFailure
 from fanfold.agent.tools.bench import Bench
@@ -142,3 +142,27 @@ def test_a_file_may_speak_of_the_mark() -> None:
     told(bench, "write", file_path="a.txt", content="MARK = '«redacted:y»'\n")
     told(bench, "write", file_path="new.txt", content="«redacted:z»\n")
     assert bench.read("a.txt") == "MARK = '«redacted:y»'\n"
+
+
+def a_patch(*lines: str) -> bytes:
+    head = ("diff --git a/a.txt b/a.txt", "--- a/a.txt", "+++ b/a.txt", "@@ -1,2 +1,3 @@")
+    return "\n".join([*head, *lines, ""]).encode("utf-8", "surrogateescape")
+
+
+def test_a_patch_that_adds_a_secret_loses_it_and_keeps_its_lines() -> None:
+    added = [f"+{line}" for line in KEY.split("\n")]
+    patch = a_patch(" context \udcff", *added, "+port = 80")
+    told = redacted_patch(patch, Secrets()).decode("utf-8", "surrogateescape").split("\n")
+    assert told[5:] == ["+«redacted:private_key»", *["+"] * 5, "+port = 80", ""]
+    assert told[:5] == patch.decode("utf-8", "surrogateescape").split("\n")[:5]
+
+
+def test_a_secret_that_was_there_before_leaves_a_patch_as_it_is() -> None:
+    patch = a_patch(f" {KEY.splitlines()[0]}", f" {BODY.splitlines()[0]}", "+port = 80")
+    assert redacted_patch(patch, Secrets()) == patch
+
+
+def test_an_added_line_that_looks_like_a_header_is_looked_at() -> None:
+    secret = "ghp_" + "".join(random.Random(5).choices(string.ascii_letters, k=36))
+    told = redacted_patch(a_patch(f"+++ {secret}"), Secrets()).decode()
+    assert "\n+++ «redacted:github_pat»\n" in told
