@@ -7,8 +7,9 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, Self
 
 from fanfold.ports import CommandResult
 
@@ -67,6 +68,43 @@ class Output:
         self._elided += count
 
 
+class Running(Protocol):
+    """A command that runs: where its output comes from, and how it ends."""
+
+    @property
+    def output(self) -> int: ...  # a descriptor to read
+    @property
+    def signal(
+        self,
+    ) -> int | None: ...  # to wait for its end; None: ask now and then
+    def has_ended(self) -> bool: ...
+    def end(self, *, late: bool) -> None: ...  # also what it left behind
+    @property
+    def code(self) -> int: ...
+
+
+def watched(running: Running, timeout_s: float, stop: StopSignal | None = None) -> CommandResult:
+    """Wait for a command, and end it at the deadline or when `stop` says so.
+
+    The exit code is 124 after a timeout, 130 when `stop` said so, 128 + n after signal n.
+    """
+    start = time.monotonic()
+    output, in_time = Output(), False
+    deadline = Deadline(timeout_s, stop)
+    try:
+        in_time = _pump(running, output, deadline)
+    finally:
+        running.end(late=not in_time)
+        _drain(running.output, output)
+    return CommandResult(
+        exit_code=running.code if in_time else STOPPED if deadline.stopped else TIMED_OUT,
+        output=output.text(),
+        duration_s=time.monotonic() - start,
+        timed_out=not in_time and not deadline.stopped,
+        stopped=not in_time and deadline.stopped,
+    )
+
+
 def run_bounded(
     command: Sequence[str],
     timeout_s: float,
@@ -74,15 +112,13 @@ def run_bounded(
     cwd: str,
     env: Mapping[str, str],
     pass_fds: Sequence[int] = (),
-    sweep: Callable[[bool], None] | None = None,
+    sweep: Callable[[], None] | None = None,
     stop: StopSignal | None = None,
 ) -> CommandResult:
     """Run `command` in a process group of its own, which is killed at the deadline and at the end.
 
-    `sweep` kills what the group does not hold; it is told whether the command had to be ended. The
-    exit code is 124 after a timeout, 130 when `stop` said so, 128 + n after signal n.
+    `sweep` kills what the group does not hold. The result is that of `watched`.
     """
-    start = time.monotonic()
     process = subprocess.Popen(  # noqa: S603
         list(command),
         cwd=cwd,
@@ -93,64 +129,81 @@ def run_bounded(
         start_new_session=True,
         pass_fds=tuple(pass_fds),
     )
-    output, in_time = Output(), False
-    deadline = Deadline(timeout_s, stop)
-    try:
-        in_time = _pump(process, output, deadline)
-    finally:
-        if sweep is not None:
-            sweep(not in_time)
-            _ends(process, Deadline(_DRAIN_S))
-        _kill_group(process.pid)
-        _pump(process, output, Deadline(_DRAIN_S), until_exit=False)
-        if process.stdout is not None:
-            process.stdout.close()
-        process.wait()
-    return CommandResult(
-        exit_code=_code(process) if in_time else STOPPED if deadline.stopped else TIMED_OUT,
-        output=output.text(),
-        duration_s=time.monotonic() - start,
-        timed_out=not in_time and not deadline.stopped,
-        stopped=not in_time and deadline.stopped,
-    )
+    with _Group(process, sweep) as group:
+        return watched(group, timeout_s, stop)
 
 
-def _code(process: subprocess.Popen[bytes]) -> int:
-    return process.returncode if process.returncode >= 0 else 128 - process.returncode
+class _Group:
+    """`Running`: a process with its group."""
+
+    def __init__(self, process: subprocess.Popen[bytes], sweep: Callable[[], None] | None) -> None:
+        self._process, self._sweep = process, sweep
+        self.signal: int | None = None
+
+    def __enter__(self) -> Self:
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):
+                self.signal = os.pidfd_open(self._process.pid)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        if self.signal is not None:
+            os.close(self.signal)
+
+    @property
+    def output(self) -> int:
+        return self._process.stdout.fileno() if self._process.stdout else -1
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def end(self, *, late: bool) -> None:  # noqa: ARG002
+        if self._sweep is not None:
+            self._sweep()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_DRAIN_S)
+        _kill_group(self._process.pid)
+
+    @property
+    def code(self) -> int:
+        code = self._process.wait()
+        return code if code >= 0 else 128 - code
 
 
-def _pump(
-    process: subprocess.Popen[bytes],
-    output: Output,
-    deadline: Deadline,
-    *,
-    until_exit: bool = True,
-) -> bool:
-    """Move output until the process has ended; False when the deadline came first."""
-    pipe = process.stdout
-    if pipe is None or pipe.closed:
-        return True
+def _pump(running: Running, output: Output, deadline: Deadline) -> bool:
+    """Move output until the command has ended; False when the deadline came first."""
     with selectors.DefaultSelector() as selector:
-        selector.register(pipe, selectors.EVENT_READ)
+        selector.register(running.output, selectors.EVENT_READ)
+        if running.signal is not None:
+            selector.register(running.signal, selectors.EVENT_READ)
+        longest = _POLL_S if running.signal is None else _ASK_S
         while (left := deadline.left) > 0:
-            if selector.select(min(left, _POLL_S)):
-                data = os.read(pipe.fileno(), _CHUNK)
-                if not data:
-                    return _ends(process, deadline) if until_exit else True
-                output.add(data)
-            elif until_exit and process.poll() is not None:
+            ready = {key.fd for key, _ in selector.select(min(left, longest))}
+            if running.output in ready:
+                data = os.read(running.output, _CHUNK)
+                if data:
+                    output.add(data)
+                    continue
+                selector.unregister(running.output)
+            if (running.signal is None or running.signal in ready) and running.has_ended():
                 return True
     return False
 
 
-def _ends(process: subprocess.Popen[bytes], deadline: Deadline) -> bool:
-    """Wait for a process that has closed its output."""
-    while process.poll() is None:
-        if (left := deadline.left) <= 0:
-            return False
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(min(left, _ASK_S))
-    return True
+def _drain(source: int, output: Output) -> None:
+    """What is left in a pipe whose writers have been ended."""
+    deadline = Deadline(_DRAIN_S)
+    with selectors.DefaultSelector() as selector:
+        selector.register(source, selectors.EVENT_READ)
+        while (left := deadline.left) > 0:
+            if selector.select(left):
+                data = os.read(source, _CHUNK)
+                if not data:
+                    return
+                output.add(data)
 
 
 def _kill_group(group: int) -> None:

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
-import re
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING
 
-from fanfold.adapters.local import warden
+from fanfold.adapters.local import lookups, room, seccomp, warden
 from fanfold.adapters.local.audit import audited
 from fanfold.adapters.local.bounded import run_bounded
+from fanfold.adapters.local.cell import Cell, Cells, Order
 from fanfold.adapters.local.disk_watch import DiskWatch
 from fanfold.adapters.local.host_proxy import HostProxy, proxy_variables
 from fanfold.adapters.local.marked import MARK, kill_marked
 from fanfold.adapters.local.namespaces import namespace_mend
 from fanfold.adapters.local.registries import registry_hosts, registry_variables
 from fanfold.adapters.local.sandbox_mounts import clean_environment
-from fanfold.adapters.local.sandbox_view import view
+from fanfold.adapters.local.sandbox_view import TMPFS_BYTES, empty_places, view
 from fanfold.adapters.local.shell import PROCESSES, shell
+from fanfold.adapters.local.standalone import program_file, python_words
 from fanfold.errors import SandboxUnavailable
 
 if TYPE_CHECKING:
@@ -36,10 +34,11 @@ if TYPE_CHECKING:
     from fanfold.ports import CommandResult, StopSignal
 
 WORKSPACE = "/workspace"
-_NAMESPACES = ("--unshare-all", "--cap-drop", "ALL", "--die-with-parent", "--new-session")
-# The warden's alone, to hear look-ups; the command has none.
+IDLE_S = 300.0
+_NAMESPACES = ("--unshare-all", "--cap-drop", "ALL", "--as-pid-1", "--new-session")
+# The warden's alone, to make rooms and to hear look-ups; the command has none.
 _CAPABILITIES = (
-    *("CAP_NET_BIND_SERVICE", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"),
+    *("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_SYS_ADMIN"),
 )
 _RESOLVER = Path("/etc/resolv.conf")
 _NAME_SERVER = b"nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
@@ -85,55 +84,18 @@ class Bubblewrap:
         """Run `sh -c command` at `root`. Raises `SandboxUnavailable` when it could not start."""
         names = self._allow_hosts if hosts is None else tuple(hosts)
         watch = DiskWatch(root, stop, self._spare_bytes)
-        call = _Call(shell(command, self._processes), Path(root), timeout_s, watch)
+        order = Order(shell(command, self._processes), self._environment, timeout_s, watch)
         if not names:
-            return watch.judged(audited(*self._run(call, hearing=self._hears)))
+            order = order._replace(environ={**order.environ, **_UNREACHABLE, "PWD": WORKSPACE})
+            result, told = self._cells.carry_out(Path(root), order)
+            return watch.judged(audited(result, timeout_s, told))
         allowed = registry_hosts(names, self._environ)
-        call = call._replace(variables=registry_variables(names, self._environ))
+        variables = {**_PROXIED, **registry_variables(names, self._environ), "PWD": WORKSPACE}
         with HostProxy(allowed) as proxy:
-            result, seconds, told = self._run(call, proxy.folder, hearing=self._hears)
-            return watch.judged(audited(result, seconds, told + proxy.told, allowed))
-
-    def _run(
-        self, call: _Call, reachable: Path | None = None, *, hearing: bool
-    ) -> tuple[CommandResult, float, bytes]:
-        with ExitStack() as stack:
-            options, status, report, names = (
-                stack.enter_context(tempfile.TemporaryFile()) for _ in range(4)
-            )
-            names.write(_NAME_SERVER)
-            names.seek(0)
-            told = (
-                *("--json-status-fd", str(status.fileno())),
-                *(_proxied() if reachable else _UNREACHABLE),
-                *self._options(call.root, reachable),
-                *self._privileges(hearing=hearing),
-                *(_resolver(names.fileno()) if hearing else ()),
-                *("--remount-ro", "/", "--chdir", WORKSPACE),
-            )
-            options.write(b"".join(os.fsencode(option) + b"\0" for option in told))
-            options.seek(0)
-            result = run_bounded(
-                [
-                    *(self._program, "--args", str(options.fileno())),
-                    *_warden(report.fileno(), reachable is not None, hearing),
-                    *call.words,
-                ],
-                call.timeout_s,
-                cwd="/",
-                env={**self._environment, **call.variables},
-                pass_fds=[file.fileno() for file in (options, status, report, names)],
-                sweep=lambda late: _kill_contained(status) if late else None,
-                stop=call.stop,
-            )
-            status.seek(0)
-            report.seek(0)
-            if b'"exit-code"' not in status.read() and not (result.timed_out or result.stopped):
-                said = result.output.strip()[-300:]
-                raise SandboxUnavailable(
-                    f"the sandbox did not start ({said}): see `fanfold doctor`"
-                )
-            return result, call.timeout_s, report.read()
+            environ = {**order.environ, **variables}
+            order = order._replace(environ=environ, proxy=proxy.folder)
+            result, told = self._cells.carry_out(Path(root), order)
+            return watch.judged(audited(result, timeout_s, told + proxy.told, allowed))
 
     def available(self) -> str | None:
         """None where commands can be contained; else why not, and the mend."""
@@ -150,36 +112,82 @@ class Bubblewrap:
             return namespace_mend(str(error))
         return None if result.exit_code == 0 else f"the sandbox fails: {result.output.strip()}"
 
-    def _options(self, root: Path, reachable: Path | None) -> list[str]:
-        """Given through a file, as the command could read them in /proc/1/cmdline otherwise."""
+    @cached_property
+    def _cells(self) -> Cells:
+        """Where the warden may not make namespaces (AppArmor may object), a cell is one room."""
+        if _works(Cells(lambda root: self._cell(root, rooms=True), reused=True)):
+            return Cells(lambda root: self._cell(root, rooms=True), reused=True)
+        return Cells(lambda root: self._cell(root, rooms=False), reused=False)
+
+    def _cell(self, root: Path, *, rooms: bool) -> Cell:
+        told = {
+            "rooms": rooms,
+            "empty": list(empty_places(self._environment).items()),
+            "size": TMPFS_BYTES,
+            "folder": WORKSPACE,
+            "user": os.geteuid(),
+            "group": os.getegid(),
+            "idle_s": IDLE_S,
+        }
+        return Cell(partial(self._start, root, rooms=rooms), told)
+
+    def _start(
+        self, root: Path, places: Sequence[int], log: IO[bytes], *, rooms: bool
+    ) -> subprocess.Popen[bytes]:
+        """Options are given through a file, as a command could read them in /proc otherwise."""
+        control, status = places
+        with (
+            tempfile.TemporaryFile() as options,
+            tempfile.TemporaryFile() as names,
+            program_file(warden, seccomp, room, lookups) as program,
+        ):
+            names.write(_NAME_SERVER)
+            names.seek(0)
+            told = (
+                *("--json-status-fd", str(status)),
+                *self._view,
+                *self._tree(root),
+                *self._privileges(rooms=rooms),
+                *(_resolver(names.fileno()) if rooms else ()),
+                *("--remount-ro", "/", "--chdir", WORKSPACE),
+            )
+            options.write(b"".join(os.fsencode(option) + b"\0" for option in told))
+            options.seek(0)
+            passed = (options.fileno(), names.fileno(), control, status)
+            return subprocess.Popen(  # noqa: S603
+                [
+                    *(self._program, "--args", str(options.fileno())),
+                    *python_words(),
+                    str(control),
+                ],
+                cwd="/",
+                env=self._environment,
+                stdin=program,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=passed,
+            )
+
+    def _tree(self, root: Path) -> Iterator[str]:
+        yield from ("--bind", str(root), WORKSPACE)
         own_git = root / ".git"
-        read_only = ("--ro-bind", str(own_git), f"{WORKSPACE}/.git") if own_git.is_dir() else ()
-        proxy = ("--bind", str(reachable), str(Path(warden.SOCKET).parent)) if reachable else ()
-        return [*self._view, *("--bind", str(root), WORKSPACE, *read_only, *proxy)]
+        if own_git.is_dir():
+            yield from ("--ro-bind", str(own_git), f"{WORKSPACE}/.git")
 
     @cached_property
     def _view(self) -> list[str]:
         own = [Path(sys.base_prefix)]
-        return [*_NAMESPACES, *view(self._environ, own, sized=self._version >= (0, 7))]
+        return [*_NAMESPACES, *view(self._environment, own, sized=self._version >= (0, 7))]
 
-    def _privileges(self, *, hearing: bool) -> Iterator[str]:
-        """For the warden to forbid namespaces; where it cannot, bubblewrap does if it knows how."""
-        if hearing:
+    def _privileges(self, *, rooms: bool) -> Iterator[str]:
+        """For the warden to make rooms, where nothing can be made any more."""
+        if rooms:
             yield from ("--uid", "0", "--gid", "0")
             for capability in _CAPABILITIES:
                 yield from ("--cap-add", capability)
         elif self._version >= (0, 8):
             yield from ("--unshare-user", "--disable-userns")
-
-    @cached_property
-    def _hears(self) -> bool:
-        """Whether the warden can be given what it takes to hear look-ups (AppArmor may object)."""
-        with tempfile.TemporaryDirectory() as folder:
-            trial = _Call(("/bin/true",), Path(folder), 10, None)
-            try:
-                return self._run(trial, hearing=True)[0].exit_code == 0
-            except SandboxUnavailable:
-                return False
 
     @cached_property
     def _version(self) -> tuple[int, ...]:
@@ -217,51 +225,31 @@ class NoSandbox:
             timeout_s,
             cwd=root,
             env={**self._environment, MARK: mark},
-            sweep=lambda _: kill_marked(mark),
+            sweep=lambda: kill_marked(mark),
             stop=stop,
         )
         return audited(result, timeout_s)
 
 
 # Who cannot reach anything should say so at once.
-_UNREACHABLE = (
-    *("--setenv", "PIP_RETRIES", "0", "--setenv", "UV_HTTP_RETRIES", "0"),
-    *("--setenv", "NPM_CONFIG_FETCH_RETRIES", "0", "--setenv", "CARGO_NET_RETRY", "0"),
-)
+_UNREACHABLE = {
+    **{"PIP_RETRIES": "0", "UV_HTTP_RETRIES": "0"},
+    **{"NPM_CONFIG_FETCH_RETRIES": "0", "CARGO_NET_RETRY": "0"},
+}
+_PROXIED = proxy_variables(f"http://127.0.0.1:{lookups.PORT}")
 
 
-class _Call(NamedTuple):
-    """A command that is to be run."""
-
-    words: tuple[str, ...]
-    root: Path
-    timeout_s: float
-    stop: StopSignal | None
-    variables: Mapping[str, str] = {}
-
-
-def _warden(report: int, *flags: bool) -> tuple[str, ...]:
-    numbers = (*map(int, flags), os.geteuid(), os.getegid())
-    source = Path(warden.__file__).read_text("utf-8")
-    python = str(Path(sys.executable).resolve())
-    return (python, "-I", "-S", "-c", source, str(report), *map(str, numbers))
+def _works(cells: Cells) -> bool:
+    """Whether anything can be carried out in such cells."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            trial = cells.carry_out(Path(folder), Order(("/bin/true",), {}, 10))
+        except SandboxUnavailable:
+            return False
+        return trial.result.exit_code == 0
 
 
 def _resolver(names: int) -> tuple[str, ...]:
     """Where the file leads into what is empty in the sandbox, loopback is the default."""
     is_file = _RESOLVER.is_file() and not _RESOLVER.is_symlink()
     return ("--ro-bind-data", str(names), str(_RESOLVER)) if is_file else ()
-
-
-def _proxied() -> Iterator[str]:
-    for name, value in proxy_variables(f"http://127.0.0.1:{warden.PORT}").items():
-        yield from ("--setenv", name, value)
-
-
-def _kill_contained(status: IO[bytes]) -> None:
-    """Kill the sandbox's first process; bubblewrap itself ends when all others are gone."""
-    status.seek(0)
-    found = re.search(rb'"child-pid": *(\d+)', status.read())
-    if found:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(found[1]), signal.SIGKILL)

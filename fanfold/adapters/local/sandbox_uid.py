@@ -113,7 +113,7 @@ class SecondUser:
                 cwd=root,
                 env={**self._environment, **variables},
                 pass_fds=(report.fileno(),),
-                sweep=lambda _: _end_all(user),
+                sweep=lambda: _end_all(user),
                 stop=watch,
             )
             report.seek(0)

@@ -17,9 +17,9 @@ from fanfold.adapters.local.sandbox_mounts import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_TMPFS_BYTES = 4 << 30
+TMPFS_BYTES = 4 << 30
 _KERNEL = ("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev")
-_EMPTY = {"/tmp": "1777", "/var/tmp": "1777", "/run": "0755"}  # noqa: S108
+_EMPTY = {"/dev/shm": "1777", "/tmp": "1777", "/var/tmp": "1777", "/run": "0755"}  # noqa: S108
 
 
 def view(environ: Mapping[str, str], also: Sequence[Path], *, sized: bool) -> Iterator[str]:
@@ -29,12 +29,17 @@ def view(environ: Mapping[str, str], also: Sequence[Path], *, sized: bool) -> It
     """
     yield from _system(sized)
     yield from _KERNEL
-    yield from _empty("/dev/shm", "1777", sized)  # noqa: S108
-    for place, mode in {**_EMPTY, str(home(environ)): "0700"}.items():
+    yield from ("--remount-ro", "/dev")
+    for place, mode in empty_places(environ).items():
         yield from _empty(place, mode, sized)
     for folder in (*toolchains(environ), *(place for place in also if not is_system(place))):
         yield from ("--ro-bind-try", str(folder), str(folder))
         yield from _hidden(secrets_in(folder), sized)
+
+
+def empty_places(environ: Mapping[str, str]) -> dict[str, str]:
+    """What is empty and can be written, with modes."""
+    return {**_EMPTY, str(home(environ)): "0700"}
 
 
 def _system(sized: bool) -> Iterator[str]:
@@ -51,11 +56,12 @@ def _hidden(places: Sequence[Path], sized: bool) -> Iterator[str]:
     for place in places:
         if place.is_dir():
             yield from _empty(str(place), "0700", sized)
+            yield from ("--remount-ro", str(place))
         else:
             yield from ("--ro-bind", "/dev/null", str(place))
 
 
 def _empty(place: str, mode: str, sized: bool) -> Iterator[str]:
     if sized:
-        yield from ("--size", str(_TMPFS_BYTES))
+        yield from ("--size", str(TMPFS_BYTES))
     yield from ("--perms", mode, "--tmpfs", place)
