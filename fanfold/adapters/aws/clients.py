@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -134,6 +135,7 @@ class Clients:
 
     def _open(self) -> boto3.Session:
         session: Any = botocore.session.Session()
+        session.register_component("data_loader", _descriptions())
         if self._credentials is not None:
             resolver = CredentialResolver([_Given(self._credentials)])  # pyright: ignore[reportArgumentType]
             session.register_component("credential_provider", resolver)
@@ -142,6 +144,12 @@ class Clients:
             profile_name=self._profile or None,
             region_name=self._region or None,
         )
+
+
+@cache
+def _descriptions() -> Any:
+    """Of the services, from disk once a process: to read them is most of what a client costs."""
+    return botocore.session.Session().get_component("data_loader")
 
 
 class _Given:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from fanfold.adapters.aws.clients import ATTEMPTS, Clients
 from fanfold.adapters.aws.failures import translated
 from fanfold.errors import CloudError
+from fanfold.run.grant import SessionCredentials
 from tests.fakes.messages_api import FakeMessagesApi
 from tests.fakes.messages_wire import tool
 from tests.fakes.projects import PLAN, make_repository
@@ -52,6 +55,19 @@ def test_every_client_is_made_once_and_tries_a_bounded_number_of_times() -> None
         assert client.meta.region_name == "eu-central-1"
         assert client.meta.config.retries["total_max_attempts"] == ATTEMPTS
         assert client.meta.config.retries["mode"] == "standard"
+
+
+def test_what_describes_the_services_is_read_once_a_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def read_again(*_: object) -> Any:
+        raise AssertionError("read again")
+
+    given = SessionCredentials("key", "secret", "token", datetime.now(UTC) + timedelta(hours=1))
+    clients = Clients(region="eu-central-1")
+    assert clients.s3
+    monkeypatch.setattr(JSONFileLoader, "load_file", read_again)
+    assert clients.with_credentials(lambda: given).s3
 
 
 def test_the_standard_variables_say_where_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
