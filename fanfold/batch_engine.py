@@ -20,7 +20,7 @@ from fanfold.steps.journal import BatchJournal, Journal
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from fanfold.ports import Checks, CommandResult
+    from fanfold.ports import Checks, CommandResult, StopSignal
     from fanfold.run.batch_state import BatchState
     from fanfold.run.state import RunState
     from fanfold.steps.wiring import Wiring
@@ -104,7 +104,16 @@ class SharedChecks:
         self._green: dict[Asked, list[CommandResult]] = {}
         self._under_way: dict[Asked, threading.Lock] = {}
 
-    def run(self, tree: str, commands: Sequence[tuple[str, float]]) -> list[CommandResult]:
+    def run(
+        self,
+        tree: str,
+        commands: Sequence[tuple[str, float]],
+        *,
+        hide: Sequence[str] = (),
+        stop: StopSignal | None = None,
+    ) -> list[CommandResult]:
+        if hide or stop:
+            return self._checks.run(tree, commands, hide=hide, stop=stop)
         asked = (tree, tuple(commands))
         with self._under_way.setdefault(asked, threading.Lock()):
             if asked in self._green:

@@ -23,7 +23,7 @@ from fanfold.adapters.aws.table import Table
 from fanfold.adapters.aws.task_token import TaskToken
 from fanfold.adapters.local.clock import SystemClock
 from fanfold.errors import SandboxUnavailable
-from fanfold.run.artifacts import verify_file
+from fanfold.run.artifacts import attempt_file, verify_file
 from fanfold.settings import (
     Credentials,
     credentials,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanfold.adapters.aws.granted import Invoker
+    from fanfold.adapters.git.snapshots import SnapshotRepository
     from fanfold.ports import (
         Callback,
         Checks,
@@ -227,9 +228,11 @@ class _Account:
         lease: Lease | None = None,
         model_pass: str = "",
         functions: Invoker | None = None,
+        home: str = "",
     ) -> None:
+        """`home` is where an attempt may put what its checks are made of and say."""
         self.deployment, self.clients, self._folder = deployment, clients, folder
-        self._sandbox, self.clock = sandbox, clock
+        self._sandbox, self.clock, self._home = sandbox, clock, home
         self.artifacts = S3ArtifactStore(clients.s3, deployment.artifact_bucket)
         self.coordination = Table(clients.dynamodb, deployment.coordination_table)
         self.lease = lease or DynamoLease(self.coordination, clock)
@@ -243,7 +246,7 @@ class _Account:
         lease = GrantedLease(
             grants, run_id=claim.run_id, attempt=claim.attempt, key=claim.key, lease=name
         )
-        lease.acquire(name, owner_of(claim.holder, claim.attempt), LEASE_S)
+        epoch = lease.acquire(name, owner_of(claim.holder, claim.attempt), LEASE_S)
         return _Account(
             self.deployment,
             self.clients.with_credentials(lease.credentials),
@@ -253,6 +256,7 @@ class _Account:
             lease,
             lease.model_pass,
             self._functions,
+            attempt_file(claim.run_id, claim.attempt, epoch, "checks"),
         )
 
     def project(self, run_id: str) -> str:
@@ -300,7 +304,7 @@ class _Account:
             clock=self.clock,
             repository=repository,
             workspaces=DeferredCheckouts(workspaces),
-            checks=self._checks(run_id, base, workspaces),
+            checks=self._checks(run_id, base, repository, workspaces),
             models=partial(_model, self._model_pass),
             prices=_LatePrices(),
             secrets=Secrets(),
@@ -308,7 +312,9 @@ class _Account:
             has_containers=self.deployment.profile != "lite",
         )
 
-    def _checks(self, run_id: str, base: str, workspaces: Workspaces) -> Checks:
+    def _checks(
+        self, run_id: str, base: str, repository: SnapshotRepository, workspaces: Workspaces
+    ) -> Checks:
         """In the function that has no rights, where there is one."""
         if not self.deployment.check_function or self._sandbox is not None:
             from fanfold.adapters.local.checks import TreeChecks
@@ -316,6 +322,10 @@ class _Account:
             return TreeChecks(workspaces)
         from fanfold.adapters.aws.checks import FunctionChecks
         from fanfold.adapters.git.snapshots import pack_keys, published_folder
+        from fanfold.adapters.git.tree_packs import TreePacks
+
+        def published() -> list[str]:
+            return pack_keys(self.artifacts, base, published_folder(run_id))
 
         return FunctionChecks(
             self._functions or self.clients.long_calls,
@@ -323,8 +333,10 @@ class _Account:
             self.clients.s3,
             self.deployment.artifact_bucket,
             self.artifacts,
-            lambda _: pack_keys(self.artifacts, base, published_folder(run_id)),
-            verify_file(run_id, "logs"),
+            TreePacks(
+                repository, self.artifacts, published, self._home or verify_file(run_id, "trees")
+            ),
+            self._home or verify_file(run_id, "logs"),
         )
 
 

@@ -169,10 +169,17 @@ class Sandbox(Protocol):
 class Checks(Protocol):
     """Runs commands on trees, where model-written code finds nothing to steal."""
 
-    def run(self, tree: str, commands: Sequence[tuple[str, float]]) -> list[CommandResult]:
+    def run(
+        self,
+        tree: str,
+        commands: Sequence[tuple[str, float]],
+        *,
+        hide: Sequence[str] = (),
+        stop: StopSignal | None = None,
+    ) -> list[CommandResult]:
         """Run each (command, timeout in seconds) in order on one fresh checkout of `tree`.
 
-        Raises `SandboxUnavailable`.
+        Files that the globs `hide` match are not there. Raises `SandboxUnavailable`, or `Stopped`.
         """
         ...
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fanfold.agent.desk import Desk
-from fanfold.agent.exits import Halted
 from fanfold.agent.log import AttemptLog
-from fanfold.agent.redaction import redacted, redacted_patch, told_safely
+from fanfold.agent.redaction import redacted, redacted_patch
+from fanfold.agent.timing import Timing
 from fanfold.errors import InvalidPatch, LeaseHeld, LeaseLost, StreamConflict
 from fanfold.patch.read import read_patch
 from fanfold.run.artifacts import attempt_file
-from fanfold.run.attempt import CheckResult, Exit, FinishedTask
+from fanfold.run.attempt import Exit, FinishedTask
 from fanfold.run.attempt_fold import fold_attempt
 from fanfold.run.events import (
     AttemptClaimed,
@@ -29,6 +29,7 @@ from fanfold.run.outcome import carried_on
 from fanfold.steps.context import build_context
 from fanfold.steps.decide import lease_of, owner_of
 from fanfold.steps.request import load_request
+from fanfold.steps.unit_checks import UnitChecks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 LEASE_S = 1800.0
 RENEW_S = 60.0
 LOOK_S = 0.5
-TAIL = 4000
 
 
 def attempt(
@@ -170,7 +170,7 @@ class _Attempt:
                     secrets=self.wiring.secrets,
                     keep_going=claim,
                     transcript=self.lines.append,
-                    check=self._unit_checks(workspace, claim) if context.shell else None,
+                    check=self._unit_checks(context, workspace, claim, escalate_after_s),
                     escalate_after_s=escalate_after_s,
                     warmth=self.wiring.warmth,
                 ),
@@ -210,32 +210,13 @@ class _Attempt:
         return redacted_patch(patch, self.wiring.secrets)
 
     def _unit_checks(
-        self, workspace: Workspace, claim: Claim
-    ) -> Callable[[], tuple[CheckResult, ...]] | None:
+        self, context: Context, workspace: Workspace, claim: Claim, escalate_after_s: float | None
+    ) -> UnitChecks | None:
         checks = load_request(self.wiring.artifacts, self.state.run_id).unit_checks
         if not checks:
             return None
-
-        def run() -> tuple[CheckResult, ...]:
-            finished = [
-                workspace.run(c.command, c.timeout_s, lambda: claim() is not None) for c in checks
-            ]
-            if any(result.stopped for result in finished):
-                raise Halted(claim() or Exit.INTERRUPTED, "stopped from outside")
-            return tuple(
-                CheckResult(
-                    command=check.command,
-                    ok=result.exit_code == 0 and not result.timed_out,
-                    required=check.required,
-                    exit_code=result.exit_code,
-                    duration_s=round(result.duration_s, 3),
-                    output_tail=self.wiring.secrets.redact(result.output)[-TAIL:],
-                    incidents=told_safely(result.incidents, self.wiring.secrets),
-                )
-                for check, result in zip(checks, finished, strict=True)
-            )
-
-        return run
+        timing = Timing(self.wiring.clock, context.limits.minutes, escalate_after_s)
+        return UnitChecks(checks, context, workspace, self.wiring, claim, timing)
 
     def _key(self, name: str) -> str:
         return attempt_file(self.state.run_id, self.dispatched.attempt, self.epoch, name)

@@ -8,6 +8,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from infra.constructs.check_function import NAME as CHECK
 from infra.constructs.findings import acknowledge_wildcards
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class AttemptSession(Construct):
 
     It puts objects below its attempt's prefix and events into its attempt's stream; beyond that it
     reads its run, the snapshot of its base, and prepared dependencies, which are named by what they
-    hold.
+    hold. It may have the function `check`, which can do nothing by itself, run the unit checks.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class AttemptSession(Construct):
         boundary: iam.IManagedPolicy,
     ) -> None:
         super().__init__(scope, construct_id)
-        statements = [*self._statements(access), access.use_key()]
+        statements = [*self._statements(access), access.use_key(), access.invoke(CHECK)]
         tags = {"aws:TagKeys": list(TAGS)}
         present = {f"aws:RequestTag/{tag}": "false" for tag in TAGS}
         principal = iam.ArnPrincipal(grant.role_arn)

@@ -78,7 +78,7 @@ class Boundaries(Construct):
             self, settings, "Supervisor", [*OBSERVE, *SAMPLE, *DELIVER_LOGS, *RUN_STEPS]
         )
         self.worker = _policy(self, settings, "Worker", [*OBSERVE, *WORK, *PULL])
-        self.session = _policy(self, settings, "Session", STORE)
+        self.session = _policy(self, settings, "Session", [*STORE, "lambda:InvokeFunction"])
 
 
 def proxy_boundary(scope: Construct, settings: CloudSettings) -> iam.ManagedPolicy:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
+from infra.constructs.check_function import NAME as CHECK
 from infra.models import CALLS, model_arns, profile_arns
 from infra.settings import Profile
 
@@ -35,7 +36,8 @@ class EndpointPolicies:
 
     def interface(self, service: str) -> list[iam.PolicyStatement]:
         settings, here = self._settings, f"{Aws.REGION}:{Aws.ACCOUNT_ID}"
-        grant = f"arn:aws:lambda:{here}:function:{settings.name('grant')}"
+        prefix = f"arn:aws:lambda:{here}:function:"
+        called = [f"{prefix}{settings.name(name)}" for name in ("grant", CHECK)]
         images = f"arn:aws:ecr:{here}:repository/*"
         machine = f"arn:aws:states:{here}:stateMachine:{settings.name('run')}"
         log = f"arn:aws:logs:{here}:log-group:/{settings.name('worker')}*"
@@ -43,7 +45,9 @@ class EndpointPolicies:
         models = [*profile_arns(settings), *model_arns(settings)]
         return {
             "BedrockRuntime": [_own_account(CALLS, models)],
-            "Lambda": [_own_account(["lambda:InvokeFunction"], [grant, f"{grant}:*"])],
+            "Lambda": [
+                _own_account(["lambda:InvokeFunction"], [*called, *(f"{f}:*" for f in called)])
+            ],
             "EcrApi": [
                 _own_account(PULL, [images]),
                 _own_account(["ecr:GetAuthorizationToken"], ["*"]),

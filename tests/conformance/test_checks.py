@@ -6,6 +6,7 @@ import io
 import json
 import os
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,11 @@ from botocore.config import Config
 from fanfold.adapters.aws.artifact_store import S3ArtifactStore
 from fanfold.adapters.aws.checks import FunctionChecks
 from fanfold.adapters.git.snapshots import pack_keys, push_snapshot
+from fanfold.adapters.git.tree_packs import TreePacks
 from fanfold.adapters.git.workspaces import GitWorkspaces
 from fanfold.adapters.local.checks import TreeChecks
 from fanfold.adapters.local.sandbox import NoSandbox
-from fanfold.errors import CloudError, CloudUnavailable
+from fanfold.errors import CloudError, CloudUnavailable, Stopped
 from fanfold.steps.check import KEPT
 from functions.check import MARGIN_S, handler
 from tests.fakes.repositories import make_repository
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 KEY = "sk-" + "not-a-key-" * 3
 HOME = "runs/r1/git"
+PATIENCE_S = 30.0
 
 
 class Function:
@@ -46,12 +49,18 @@ class Function:
     def __init__(self) -> None:
         self.timeout_s, self.calls = 840.0, list[dict[str, Any]]()
         self.fails: list[dict[str, str]] = []
+        self.done = threading.Event()
+        self.done.set()
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> Any:  # noqa: N803
         self.calls.append(json.loads(Payload))
         if self.fails:
             return {"FunctionError": "Unhandled", "Payload": _body(self.fails.pop(0))}
-        told = handler(self.calls[-1], Invocation("check", self.timeout_s))  # pyright: ignore[reportArgumentType]
+        self.done.clear()
+        try:
+            told = handler(self.calls[-1], Invocation("check", self.timeout_s))  # pyright: ignore[reportArgumentType]
+        finally:
+            self.done.set()
         return {"Payload": _body(told)}
 
 
@@ -85,13 +94,9 @@ def deployed(repository: GitRepository, function: Function) -> Iterator[Function
         base = repository.commit_of("HEAD")
         push_snapshot(repository, base, artifacts)
 
-        def packs(tree: str) -> list[str]:
-            """As a merge publishes them."""
-            if tree != repository.tree_of("HEAD"):
-                push_snapshot(repository, tree, artifacts, without=[base])
-                return [*pack_keys(artifacts, base, HOME), f"snapshots/{tree}"]
-            return pack_keys(artifacts, base, HOME)
-
+        packs = TreePacks(
+            repository, artifacts, lambda: pack_keys(artifacts, base, HOME), "runs/r1/attempts/x"
+        )
         signer: S3Client = boto3.client(  # pyright: ignore[reportUnknownMemberType]
             "s3",
             endpoint_url=address["AWS_ENDPOINT_URL"],
@@ -100,6 +105,7 @@ def deployed(repository: GitRepository, function: Function) -> Iterator[Function
         )
         logs = "runs/r1/verify/logs"
         yield FunctionChecks(function, "check", signer, BUCKET, artifacts, packs, logs)
+        function.done.wait(PATIENCE_S)
         assert list(Path(scratch).iterdir()) == []
 
 
@@ -157,6 +163,27 @@ def test_commands_find_no_key_and_git_knows_the_tree(
     told, status = checks.run(tree, [("env", 5), ("git log -1 --format=%an", 5)])
     assert KEY not in told.output
     assert status.output == "fanfold\n"
+
+
+def test_hidden_files_are_not_there(
+    checks: Checks, repository: GitRepository, request: pytest.FixtureRequest
+) -> None:
+    tree = repository.replace(repository.tree_of("HEAD"), "deep/key.txt", b"hidden-words\n")
+    look = "ls -R; cat deep/key.txt; git log -p --all | grep -c hidden-words"
+    (told,) = checks.run(tree, [(look, 20)], hide=["deep/**"])
+    assert "key.txt" not in told.output.replace("cat: deep/key.txt", "")
+    assert told.output.endswith("0\n")
+    if isinstance(checks, FunctionChecks):
+        packs = request.getfixturevalue("function").calls[0]["packs"]
+        assert len(packs) == 1
+    assert "deep" in checks.run(tree, [("ls", 5)])[0].output
+
+
+def test_checks_end_when_they_are_told_to(checks: Checks, repository: GitRepository) -> None:
+    begun = time.monotonic()
+    with pytest.raises(Stopped):
+        checks.run(repository.tree_of("HEAD"), [("sleep 3", 60)], stop=lambda: True)
+    assert time.monotonic() - begun < 2.9
 
 
 def test_what_there_is_no_time_for_is_asked_for_again(

@@ -31,6 +31,7 @@ READS = ("dynamodb:GetItem", "dynamodb:Query")
 SENDS = ("states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat")
 MACHINE = f"arn:aws:states:{HERE}:stateMachine:fanfold-dev-run"
 GRANT = f"arn:aws:lambda:{HERE}:function:fanfold-dev-grant:live"
+CHECK = f"arn:aws:lambda:{HERE}:function:fanfold-dev-check:live"
 EVERY_ACTION = (
     *("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"),
     *("dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"),
@@ -181,6 +182,16 @@ def test_an_attempts_rights_are_enough_through_the_endpoints(
         assert session.may(action, EVENTS, keyed(OWN), endpoint=dynamodb)
 
 
+def test_an_attempt_may_have_its_checks_run_and_no_other_function(
+    account: Assembly, session: Role
+) -> None:
+    invoke, through = "lambda:InvokeFunction", account.endpoint("lambda")
+    assert session.may(invoke, CHECK, SESSION, endpoint=through)
+    assert not session.may(invoke, CHECK.removesuffix(":live"), SESSION)
+    for function in ("grant", "decide", "answer", "verify", "attempt-docs"):
+        assert not session.may(invoke, CHECK.replace("check", function), SESSION)
+
+
 def test_nobodys_own_credentials_carry_data_out_through_an_endpoint(account: Assembly) -> None:
     stranger = {"aws:PrincipalAccount": "999999999999"}
     everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
@@ -241,7 +252,7 @@ def test_a_worker_itself_calls_its_model_and_grant_and_nothing_else(account: Ass
         more = network if name.startswith("attempt-") else set(SENDS)
         assert role.actions <= own | more, name
         assert role.may("lambda:InvokeFunction", GRANT)
-        for function in ("decide", "merge", "attempt-docs", "answer"):
+        for function in ("decide", "merge", "attempt-docs", "answer", "check"):
             arn = f"arn:aws:lambda:{HERE}:function:fanfold-dev-{function}"
             assert not role.may("lambda:InvokeFunction", arn), name
             assert not role.may("lambda:InvokeFunction", f"{arn}:live"), name

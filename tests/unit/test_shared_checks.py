@@ -12,6 +12,8 @@ from fanfold.ports import CommandResult
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fanfold.ports import StopSignal
+
 COMMANDS = [("make test", 60.0)]
 
 
@@ -24,7 +26,14 @@ class CountingChecks:
         self.go_on = threading.Event()
         self.go_on.set()
 
-    def run(self, tree: str, commands: Sequence[tuple[str, float]]) -> list[CommandResult]:
+    def run(
+        self,
+        tree: str,
+        commands: Sequence[tuple[str, float]],
+        *,
+        hide: Sequence[str] = (),
+        stop: StopSignal | None = None,
+    ) -> list[CommandResult]:
         self.asked.append(tree)
         self.entered.set()
         self.go_on.wait(5)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from fanfold.adapters.aws.failures import translated
-from fanfold.errors import CloudError, CloudUnavailable
+from fanfold.errors import CloudError, CloudUnavailable, Stopped
 from fanfold.ports import CommandResult
 from fanfold.steps.check import Done, Order
 
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-    from fanfold.ports import ArtifactStore
+    from fanfold.ports import ArtifactStore, StopSignal
+
+    Packs = Callable[[str, Sequence[str]], tuple[str, Iterable[str]]]
+
+LOOK_S = 1.0
+"""Between two looks at whether to stop waiting."""
 
 VALID_S = 3600
 """How long its URLs are good for: longer than a call may take."""
@@ -34,8 +40,8 @@ class Invoker(Protocol):
 class FunctionChecks:
     """`ports.Checks`: the commands share a checkout as far as the time of one call goes.
 
-    `packs` gives the keys, without their suffixes, of packs that hold a tree together; logs are put
-    below `home`.
+    `packs` gives a tree without the files to hide, and the keys, without their suffixes, of packs
+    that hold it together; logs are put below `home`.
     """
 
     def __init__(
@@ -45,36 +51,51 @@ class FunctionChecks:
         s3: S3Client,
         bucket: str,
         artifacts: ArtifactStore,
-        packs: Callable[[str], Iterable[str]],
+        packs: Packs,
         home: str,
     ) -> None:
         self._functions, self._function, self._s3, self._bucket = functions, function, s3, bucket
         self._artifacts, self._packs, self._home = artifacts, packs, home
 
-    def run(self, tree: str, commands: Sequence[tuple[str, float]]) -> list[CommandResult]:
+    def run(
+        self,
+        tree: str,
+        commands: Sequence[tuple[str, float]],
+        *,
+        hide: Sequence[str] = (),
+        stop: StopSignal | None = None,
+    ) -> list[CommandResult]:
         """One result a command, in order.
 
         A command that ends its place, by its memory or since it outlasts every call, is red.
-        Raises `CloudUnavailable` where the function is throttled or fails by itself, `CloudError`.
+        Raises `CloudUnavailable` where the function is throttled or fails by itself, `CloudError`,
+        or `Stopped`: nobody waits for the function any more then, which ends by itself.
         """
         results: list[CommandResult] = []
+        if not commands:
+            return results
+        visible, packs = self._packs(tree, hide)
+        known = list(packs)
         while left := tuple(commands[len(results) :]):
-            results += self._call(tree, left) or self._call(tree, left[:1])
+            some = self._call(visible, known, left, stop)
+            results += some or self._call(visible, known, left[:1], stop)
         return results
 
-    def _call(self, tree: str, commands: tuple[tuple[str, float], ...]) -> list[CommandResult]:
+    def _call(
+        self,
+        tree: str,
+        packs: Sequence[str],
+        commands: tuple[tuple[str, float], ...],
+        stop: StopSignal | None,
+    ) -> list[CommandResult]:
         """Results of the first commands; none where the place was ended by one of several."""
         log = f"{self._home}/{tree}-{secrets.token_hex(4)}.log"
-        packs = tuple(
+        signed = tuple(
             (self._url("get_object", f"{key}.pack"), self._url("get_object", f"{key}.idx"))
-            for key in self._packs(tree)
+            for key in packs
         )
-        order = Order(tree, packs, commands, self._url("put_object", log))
-        with translated("call the check function"):
-            answer = self._functions.invoke(
-                FunctionName=self._function, Payload=msgspec.json.encode(order)
-            )
-            told = answer["Payload"].read()
+        order = Order(tree, signed, commands, self._url("put_object", log))
+        answer, told = self._invoke(order) if stop is None else self._watched(order, stop)
         if "FunctionError" in answer:
             return self._without_log(commands, msgspec.json.decode(told))
         done = msgspec.json.decode(told, type=Done)
@@ -82,6 +103,25 @@ class FunctionChecks:
         if not 0 < done.finished == len(results):
             raise CloudError(f"the check function's log {log!r} is not of its answer")
         return results
+
+    def _invoke(self, order: Order) -> tuple[Any, bytes]:
+        with translated("call the check function"):
+            answer = self._functions.invoke(
+                FunctionName=self._function, Payload=msgspec.json.encode(order)
+            )
+            return answer, answer["Payload"].read()
+
+    def _watched(self, order: Order, stop: StopSignal) -> tuple[Any, bytes]:
+        """The same, looking now and then whether to stop. Raises `Stopped`."""
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checks")
+        try:
+            called = pool.submit(self._invoke, order)
+            while not wait([called], timeout=LOOK_S).done:
+                if stop():
+                    raise Stopped("checks were stopped")
+            return called.result()
+        finally:
+            pool.shutdown(wait=False)
 
     def _without_log(
         self, commands: tuple[tuple[str, float], ...], told: dict[str, Any]

@@ -19,7 +19,14 @@ class TreeChecks:
     def __init__(self, workspaces: Workspaces, stop: StopSignal | None = None) -> None:
         self._workspaces, self._stop = workspaces, stop
 
-    def run(self, tree: str, commands: Sequence[tuple[str, float]]) -> list[CommandResult]:
+    def run(
+        self,
+        tree: str,
+        commands: Sequence[tuple[str, float]],
+        *,
+        hide: Sequence[str] = (),
+        stop: StopSignal | None = None,
+    ) -> list[CommandResult]:
         """One result a command, in order; a red or late one does not keep the next from running.
 
         All are red on a tree that cannot be prepared. Raises `Stopped` when told to stop meanwhile.
@@ -27,19 +34,29 @@ class TreeChecks:
         if not commands:
             return []
         try:
-            workspace = self._workspaces.open(tree, shell=True, name="check")  # noqa: S604
+            workspace = self._workspaces.open(tree, shell=True, name="check", hide=hide)  # noqa: S604
         except PrepareFailed as error:
             red = CommandResult(
                 exit_code=error.code, output=f"{error}\n{error.output}", duration_s=0
             )
             return [red] * len(commands)
         try:
-            return [self._run(workspace, *command) for command in commands]
+            signal = either(self._stop, stop)
+            return [self._run(workspace, *command, signal) for command in commands]
         finally:
             workspace.close()
 
-    def _run(self, workspace: Workspace, command: str, timeout_s: float) -> CommandResult:
-        result = workspace.run(command, timeout_s, self._stop)
+    def _run(
+        self, workspace: Workspace, command: str, timeout_s: float, stop: StopSignal | None
+    ) -> CommandResult:
+        result = workspace.run(command, timeout_s, stop)
         if result.stopped:
             raise Stopped(f"check {command!r} was stopped")
         return result
+
+
+def either(first: StopSignal | None, second: StopSignal | None) -> StopSignal | None:
+    """What is true as soon as one of two is."""
+    if first is None or second is None:
+        return first or second
+    return lambda: first() or second()

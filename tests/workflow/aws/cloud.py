@@ -31,6 +31,7 @@ from functions.attempt import MARGIN_S
 from tests.fakes import stores
 from tests.kit.account import BUCKET, COORDINATION, EVENTS, PROJECTIONS, shared_clients
 from tests.kit.step_functions import Containers, Function, Functions, Invocation, interpreted
+from tests.workflow.aws.checking import check_function
 from tests.workflow.aws.machine import deployable
 from tests.workflow.aws.site import RUN, BrokenStore, build, played
 
@@ -164,6 +165,7 @@ def deployed(scenario: Scenario, folder: Path, trouble: Trouble = NONE) -> Gener
             functions |= {name: _bound(name, of(name)) for name in STEPS}
             attempts = [f"attempt-{role}" for role in ROLES]
             functions |= {name: _bound("attempt", of(name)) for name in attempts}
+            functions["check"] = check_function(folder)
             functions |= {name: trouble.wrap(name, each) for name, each in functions.items()}
             deployment = Deployed(site, cloud, containers, arn, of)
             site.stop = deployment.stop
@@ -193,6 +195,7 @@ def _wired(
             event_bus=BUS,
             state_machine=state_machine,
             grant_function="grant" if role else "",
+            check_function="check",
             session_role=SESSION_ROLE,
             role=role,
             run_slots=1,

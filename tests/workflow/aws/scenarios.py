@@ -55,6 +55,7 @@ class Scenario:
     units: dict[str, str]
     files: dict[str, str] = field(default_factory=dict[str, str])
     checks: tuple[str, ...] = ()
+    unit_checks: tuple[str, ...] = ()
     cap: int = 5 * DOLLAR
     slice: int = DOLLAR
     gates: str = "ask"
@@ -188,6 +189,21 @@ def _failing_alike(_: Stage) -> Script:
     return Script.of({"alpha": gives_up, ("alpha", None, 4): last})
 
 
+def _red_at_first(_: Stage) -> Script:
+    """Both a role with a shell and one without hand in too early."""
+    return Script.of(
+        {
+            task: (
+                write_files({f"{name}.txt": "half\n"}),
+                submit("Too early."),
+                write_files({f"{name}.txt": f"{name} whole\n"}),
+                submit("Now."),
+            )
+            for task, name in {"Document alpha": "alpha", "beta": "beta"}.items()
+        }
+    )
+
+
 MANY = tuple(f"Document {number}" for number in range(1, 301))
 MERGED = {"1.1": "merged", "1.2": "merged"}
 SCENARIOS: dict[str, Scenario] = {
@@ -316,6 +332,13 @@ SCENARIOS: dict[str, Scenario] = {
         _letters("Document alpha", "beta"),
         Outcome.COMPLETED,
         MERGED,
+    ),
+    "unit checks": Scenario(
+        PARALLEL + _tasks("Document alpha", "beta"),
+        _red_at_first,
+        Outcome.COMPLETED,
+        MERGED,
+        unit_checks=("! grep -r half .", "cat *.txt"),
     ),
     "a plan that cannot run": Scenario(
         CHAIN + _tasks("alpha") + "  <!-- depends: 9.9 -->\n",
