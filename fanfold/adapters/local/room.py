@@ -98,9 +98,15 @@ def _hide(libc: ctypes.CDLL, place: str) -> None:
 
 def give_up_capabilities(libc: ctypes.CDLL) -> None:
     """All of them, for good, and for whatever this process starts."""
-    libc.prctl(AMBIENT, CLEAR, 0, 0, 0)
     for capability in range(LAST_CAPABILITY):
-        libc.prctl(DROP, capability, 0, 0, 0)
+        if libc.prctl(DROP, capability, 0, 0, 0):
+            break
+    give_up_own_capabilities(libc)
+
+
+def give_up_own_capabilities(libc: ctypes.CDLL) -> None:
+    """All that this process has, which starts nothing more."""
+    libc.prctl(AMBIENT, CLEAR, 0, 0, 0)
     nothing = ctypes.create_string_buffer(bytes(24), 24)
     head = CAPABILITIES.to_bytes(4, "little") + bytes(4)
     checked(libc.capset(head, nothing))

@@ -24,7 +24,7 @@ from fanfold.adapters.local.namespaces import namespace_mend
 from fanfold.adapters.local.registries import registry_hosts, registry_variables
 from fanfold.adapters.local.sandbox_mounts import clean_environment
 from fanfold.adapters.local.sandbox_view import TMPFS_BYTES, empty_places, view
-from fanfold.adapters.local.shell import PROCESSES, shell
+from fanfold.adapters.local.shell import LIMITS, PROCESSES, prepared, shell
 from fanfold.adapters.local.standalone import program_file, python_words
 from fanfold.errors import SandboxUnavailable
 
@@ -84,15 +84,15 @@ class Bubblewrap:
         """Run `sh -c command` at `root`. Raises `SandboxUnavailable` when it could not start."""
         names = self._allow_hosts if hosts is None else tuple(hosts)
         watch = DiskWatch(root, stop, self._spare_bytes)
-        order = Order(shell(command, self._processes), self._environment, timeout_s, watch)
+        environ = prepared(self._environment, Path(root), WORKSPACE)
+        order = Order(("/bin/sh", "-c", command), environ, timeout_s, watch)
         if not names:
-            order = order._replace(environ={**order.environ, **_UNREACHABLE, "PWD": WORKSPACE})
+            order = order._replace(environ={**environ, **_UNREACHABLE})
             result, told = self._cells.carry_out(Path(root), order)
             return watch.judged(audited(result, timeout_s, told))
         allowed = registry_hosts(names, self._environ)
-        variables = {**_PROXIED, **registry_variables(names, self._environ), "PWD": WORKSPACE}
+        environ |= {**_PROXIED, **registry_variables(names, self._environ)}
         with HostProxy(allowed) as proxy:
-            environ = {**order.environ, **variables}
             order = order._replace(environ=environ, proxy=proxy.folder)
             result, told = self._cells.carry_out(Path(root), order)
             return watch.judged(audited(result, timeout_s, told + proxy.told, allowed))
@@ -128,6 +128,7 @@ class Bubblewrap:
             "user": os.geteuid(),
             "group": os.getegid(),
             "idle_s": IDLE_S,
+            "limits": {**LIMITS, "NPROC": self._processes},
         }
         return Cell(partial(self._start, root, rooms=rooms), told)
 
@@ -224,7 +225,7 @@ class NoSandbox:
             shell(command, self._processes),
             timeout_s,
             cwd=root,
-            env={**self._environment, MARK: mark},
+            env={**prepared(self._environment, Path(root), root), MARK: mark},
             sweep=lambda: kill_marked(mark),
             stop=stop,
         )

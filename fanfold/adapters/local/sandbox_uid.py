@@ -20,7 +20,7 @@ from fanfold.adapters.local.disk_watch import DiskWatch
 from fanfold.adapters.local.host_proxy import HostProxy, proxy_variables
 from fanfold.adapters.local.registries import registry_hosts, registry_variables
 from fanfold.adapters.local.sandbox_mounts import clean_environment
-from fanfold.adapters.local.shell import PROCESSES, shell
+from fanfold.adapters.local.shell import PROCESSES, prepared, shell
 from fanfold.errors import SandboxUnavailable
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class SecondUser:
                 self._words(command, user, report.fileno()),
                 timeout_s,
                 cwd=root,
-                env={**self._environment, **variables},
+                env={**prepared(self._environment, Path(root), root), **variables},
                 pass_fds=(report.fileno(),),
                 sweep=lambda: _end_all(user),
                 stop=watch,

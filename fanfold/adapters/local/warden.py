@@ -17,6 +17,7 @@ import ctypes
 import errno
 import marshal
 import os
+import resource
 import select
 import signal
 import socket
@@ -36,6 +37,8 @@ SUBREAPER, DIE_WITH_PARENT = 36, 1
 NORMAL = (signal.SIGPIPE, signal.SIGXFSZ)
 FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, 16)
 NOT_STARTED = 126
+# To ask about what is forbidden, so that it is told; else to refuse it.
+VERDICTS = (seccomp.ASK, seccomp.REFUSE | errno.EPERM)
 
 
 class Warden:
@@ -45,6 +48,9 @@ class Warden:
         self.libc = ctypes.CDLL(None, use_errno=True)
         self.told = told
         self.empty = room.mounted_below(told["empty"])
+        self.filters = (
+            [without_forbidden(verdict) for verdict in VERDICTS] if seccomp.is_known() else []
+        )
 
     def keep_rooms(self, control: socket.socket) -> None:
         """One room ahead, until nobody has come for long, or who sends commands is gone."""
@@ -114,7 +120,7 @@ class Warden:
         child = os.fork()
         if child == 0:
             self.become(order, output, theirs, kernel)
-        room.give_up_capabilities(self.libc)
+        room.give_up_own_capabilities(self.libc)
         theirs.close()
         os.close(output)
         tell = teller(life)
@@ -142,7 +148,8 @@ class Warden:
             if kernel is not None:
                 user, group = self.told["user"], self.told["group"]
                 room.enter_last_user_namespace(self.libc, user, group, kernel)
-            stay_inside(self.libc, channel)
+            self.stay_inside(channel)
+            self.limit()
             os.closerange(3, MOST_DESCRIPTORS)
             # Python ignores these, and what it becomes would inherit that.
             for number in NORMAL:
@@ -153,31 +160,41 @@ class Warden:
             os.write(2, f"fanfold: cannot start the command: {error}\n".encode())
         os._exit(NOT_STARTED)
 
+    def stay_inside(self, channel: socket.socket) -> None:
+        if not self.filters:
+            return
+        asking, refusing = self.filters
+        try:
+            listener = seccomp.install(self.libc, asking, seccomp.NEW_LISTENER)
+        except OSError:
+            # Somebody around us listens already, or the kernel is old.
+            seccomp.install(self.libc, refusing)
+            return
+        seccomp.hand_over(channel, listener)
 
-def stay_inside(libc: ctypes.CDLL, channel: socket.socket) -> None:
-    """No calls that lead out: what is forbidden is asked about, so that it is told, and fails.
+    def limit(self) -> None:
+        """No more than that for the command; what is rather killed than this machine's user's."""
+        with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
+            file.write("1000")
+        for name, value in self.told["limits"].items():
+            kind = getattr(resource, f"RLIMIT_{name}")
+            most = resource.getrlimit(kind)[1]
+            value = value if most == resource.RLIM_INFINITY else min(value, most)
+            resource.setrlimit(kind, (value, value))
 
-    Neither are there sockets of families that a namespace does not hold, such as vsock.
+
+def without_forbidden(verdict: int) -> bytes:
+    """A filter that decides so on calls that lead out.
+
+    Those for sockets of families that no namespace of a network holds, such as vsock, do too.
     """
-    if not seccomp.is_known():
-        return
-
-    def program(verdict: int) -> bytes:
-        rows = [
-            seccomp.argument(0),
-            *((seccomp.IS, len(FAMILIES) - index, 0, f) for index, f in enumerate(FAMILIES)),
-            (seccomp.RETURN, 0, 0, verdict),
-            (seccomp.RETURN, 0, 0, seccomp.ALLOW),
-        ]
-        return seccomp.program({seccomp.number("socket"): rows}, verdict)
-
-    try:
-        listener = seccomp.install(libc, program(seccomp.ASK), seccomp.NEW_LISTENER)
-    except OSError:
-        # Somebody around us listens already, or the kernel is old.
-        seccomp.install(libc, program(seccomp.REFUSE | errno.EPERM))
-        return
-    seccomp.hand_over(channel, listener)
+    rows = [
+        seccomp.argument(0),
+        *((seccomp.IS, len(FAMILIES) - index, 0, f) for index, f in enumerate(FAMILIES)),
+        (seccomp.RETURN, 0, 0, verdict),
+        (seccomp.RETURN, 0, 0, seccomp.ALLOW),
+    ]
+    return seccomp.program({seccomp.number("socket"): rows}, verdict)
 
 
 def refuse_calls(channel: socket.socket, tell: Callable[[str, str], None]) -> None:
