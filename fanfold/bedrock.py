@@ -1,7 +1,8 @@
 """Names of Claude models on Amazon Bedrock: a model, and the profile that routes a call to it.
 
 Current models answer to inference profiles alone, `<routing>.<model>`: one that keeps calls within
-a geography, at a tenth above the list price, or `global`, at the list price.
+a geography, at a tenth above the list price, or `global`, at the list price. With the routing
+`none` a model is called by its own id, in its own region.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ GEOGRAPHIES: dict[str, tuple[str, ...]] = {
     "jp": ("ap-northeast-1", "ap-northeast-3"),
     "au": ("ap-southeast-2", "ap-southeast-4"),
 }
-ROUTINGS = (*GEOGRAPHIES, "apac", "us-gov", GLOBAL)
+NO_ROUTING = "none"
+ROUTINGS = (*GEOGRAPHIES, "apac", "us-gov", GLOBAL, NO_ROUTING)
 _PREFIXES = {"us-gov-": "us-gov", "us-": "us", "eu-": "eu"}
 
 
@@ -28,7 +30,7 @@ def bedrock_id(name: str, routing: str) -> str:
     """
     if not name.startswith("claude-"):
         return name
-    return f"{routing}.{VENDOR}{name}"
+    return f"{VENDOR}{name}" if routing == NO_ROUTING else f"{routing}.{VENDOR}{name}"
 
 
 def routing_of(region: str) -> str:

@@ -30,6 +30,7 @@ from fanfold.settings import (
     deployment,
     environment,
     from_environment,
+    offer,
     worker,
 )
 from fanfold.steps.decide import lease_of, owner_of
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         Workspaces,
     )
     from fanfold.run.attempt import Context, Usage
+    from fanfold.run.offer import Offered
     from fanfold.settings import Deployment, Worker
 
 
@@ -93,7 +95,8 @@ class Cloud:
 @cache
 def deployed() -> Cloud:
     """As the environment of this function says. Raises `InvalidSettings`."""
-    return aws(deployment(), Clients(), Path(tempfile.gettempdir()) / "fanfold")
+    folder = Path(tempfile.gettempdir()) / "fanfold"
+    return aws(deployment(), Clients(), folder, offer=offer())
 
 
 @dataclass(frozen=True)
@@ -166,14 +169,17 @@ def aws(
     sandbox: Sandbox | None = None,
     clock: Clock | None = None,
     functions: Invoker | None = None,
+    offer: Offered | None = None,
 ) -> Cloud:
     """The deployment as one process uses it; repositories and workspaces lie below `folder`.
 
     With a `sandbox`, attempts whose role has a shell get one. `functions` are called in place of
-    the account's.
+    the account's; what the `offer` does not hold is refused at admission.
     """
     site = _Account(
-        deployment, clients, folder, sandbox, clock or SystemClock(), functions=functions
+        *(deployment, clients, folder, sandbox, clock or SystemClock()),
+        functions=functions,
+        offer=offer,
     )
 
     def claimed(claim: Claim) -> Cloud:
@@ -229,10 +235,12 @@ class _Account:
         model_pass: str = "",
         functions: Invoker | None = None,
         home: str = "",
+        offer: Offered | None = None,
     ) -> None:
         """`home` is where an attempt may put what its checks are made of and say."""
         self.deployment, self.clients, self._folder = deployment, clients, folder
         self._sandbox, self.clock, self._home = sandbox, clock, home
+        self._offer = offer
         self.artifacts = S3ArtifactStore(clients.s3, deployment.artifact_bucket)
         self.coordination = Table(clients.dynamodb, deployment.coordination_table)
         self.lease = lease or DynamoLease(self.coordination, clock)
@@ -310,6 +318,7 @@ class _Account:
             secrets=Secrets(),
             has_shell=self._sandbox is not None,
             has_containers=self.deployment.profile != "lite",
+            offer=self._offer,
         )
 
     def _checks(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanfold.bootstrap import prices_of, require_model, require_sandbox
-from fanfold.cli.engines import LOCAL
+from fanfold.bootstrap import prices_of
+from fanfold.cli.engines import LOCAL, engine_of
 from fanfold.cli.engines.whereabouts import place_of
 from fanfold.cli.output import counted, tell
 from fanfold.cli.predictions import predictions
@@ -162,12 +162,6 @@ def _check(project: Project, plan: Plan, request: Request) -> None:
     """Everything that would fail the run later: the graph, the prices, the model, the sandbox."""
     admission(plan, request)
     prices = prices_of(project.settings)
-    for model in {request.model_for(role) for role in (*request.models, *request.roles)}:
+    for model in request.named_models:
         prices.worst_case(model, 1, 1)
-    if request.options.engine != LOCAL:
-        if not request.options.sandbox:
-            raise UserError("--no-sandbox is for this machine: in the cloud nothing runs without")
-        return
-    require_model(project.settings)
-    if request.options.sandbox:
-        require_sandbox()
+    engine_of(project, request.options.engine).examine(request)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from fanfold.bootstrap import prices_of
 from fanfold.cli.going_on import go_on, record, stopped
 from fanfold.cli.money import budget
@@ -12,10 +14,13 @@ from fanfold.errors import UserError
 from fanfold.run.events import RetryRequested
 from fanfold.run.retries import can_be_retried
 from fanfold.run.state import Outcome
+from fanfold.steps.request import load_request
 
 if TYPE_CHECKING:
     import argparse
 
+    from fanfold.bootstrap import Project
+    from fanfold.cli.runs import Run
     from fanfold.run.state import RunState, UnitState
 
 EXAMPLES = """\
@@ -40,11 +45,19 @@ def run(args: argparse.Namespace) -> int:
     state = run.journal().state
     unit = stopped(run, state, args)
     _check(state, unit, args)
-    if args.model:
-        prices_of(project.settings).worst_case(args.model, 1, 1)
+    _examine(project, run, args.model)
     word = RetryRequested(unit.spec.id, args.hint, args.model, by="user")
     record(run, word, args.budget)
     return go_on(project, run, args)
+
+
+def _examine(project: Project, run: Run, model: str) -> None:
+    """Whether the run, with that model, could go on at all, before anything is written down."""
+    request = load_request(run.engine.artifacts, run.run_id)
+    if model:
+        prices_of(project.settings).worst_case(model, 1, 1)
+        request = replace(request, options=replace(request.options, model=model))
+    run.engine.examine(request)
 
 
 def _check(state: RunState, unit: UnitState, args: argparse.Namespace) -> None:

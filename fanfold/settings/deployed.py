@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar, get_type_hints
 import msgspec
 
 from fanfold.errors import InvalidSettings
+from fanfold.run.offer import Offered
 from fanfold.settings.reading import PREFIX, converted, environment, value_of
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         return _outputs(self)
 
 
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a deployment can do: at most `attempts` at once, with `models` of the `provider`."""
+class Offer(Offered, frozen=True, kw_only=True):
+    """What a deployment can do; its functions read it as `FANFOLD_OFFER_<FIELD>`."""
 
-    profile: str
-    provider: str
-    models: tuple[str, ...]
-    attempts: int
+    def environment(self) -> dict[str, str]:
+        """The environment that `offer` reads back."""
+        fields = msgspec.structs.asdict(self)
+        return {_key(Offer, name): _text(value) for name, value in fields.items()}
 
     def outputs(self) -> dict[str, str]:
         """The outputs of its stack that `offer_of` reads back."""
@@ -98,6 +99,13 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
 def deployment(environ: Mapping[str, str] | None = None) -> Deployment:
     """Where this function is deployed. Raises `InvalidSettings` for what is missing or misfits."""
     return _told(Deployment, environ)
+
+
+def offer(environ: Mapping[str, str] | None = None) -> Offer | None:
+    """What this deployment can do, where this function is told. Raises `InvalidSettings`."""
+    environ = environment() if environ is None else environ
+    told = any(_key(Offer, name) in environ for name in get_type_hints(Offer))
+    return _told(Offer, environ) if told else None
 
 
 def worker(environ: Mapping[str, str] | None = None) -> Worker:
@@ -151,9 +159,12 @@ def _put_out(kind: type[_S], outputs: Mapping[str, str]) -> _S:
 
 
 def _outputs(told: msgspec.Struct) -> dict[str, str]:
-    fields = msgspec.structs.asdict(told).items()
-    texts = {n: v if isinstance(v, str) else msgspec.json.encode(v).decode() for n, v in fields}
+    texts = {name: _text(value) for name, value in msgspec.structs.asdict(told).items()}
     return {_output(type(told), name): text for name, text in texts.items() if text}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _output(kind: type[msgspec.Struct], name: str) -> str:

@@ -73,6 +73,17 @@ class Request(msgspec.Struct, frozen=True):
         own = self.rules_for(role).model or self.models.get(role)
         return self.options.model or own or self.models[""]
 
+    @property
+    def named_models(self) -> list[str]:
+        """Every model that a role may be played by."""
+        roles = {"", *self.models, *self.roles}
+        return sorted({self.model_for(role) for role in roles})
+
+    @property
+    def named_hosts(self) -> list[str]:
+        """Every host that commands of some role may reach."""
+        return sorted({host for role in ("", *self.roles) for host in self.hosts_for(role)})
+
     def effort_for(self, role: str) -> str | None:
         return self.rules_for(role).effort or self.efforts.get(role) or self.efforts.get("")
 

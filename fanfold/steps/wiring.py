@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Workspaces,
     )
     from fanfold.run.attempt import Context, Report
+    from fanfold.run.offer import Offered
     from fanfold.steps.journal import Journal
 
 
@@ -42,7 +43,7 @@ def _own_loop(context: Context, desk: Desk) -> Report:
 class Wiring:
     """One adapter a port; `has_shell` says whether attempts may have one here.
 
-    With `has_containers` there is a place for every role.
+    With `has_containers` there is a place for every role; `offer` is the deployment's, if any.
     `stop` is set when this process must end: what runs then ends cleanly. `halt` is set while a
     run that was cancelled is under way: its checks end. `warmth` is what its
     attempts know of the prompt cache, `agent` who takes them.
@@ -64,6 +65,7 @@ class Wiring:
     halt: threading.Event = field(default_factory=threading.Event)
     warmth: Warmth = field(default_factory=Warmth)
     agent: Agent = _own_loop
+    offer: Offered | None = None
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,8 @@ class ControlStack(Stack):
             provider=settings.provider,
             models=settings.models,
             attempts=settings.run_slots * settings.concurrency,
+            routing=settings.routing,
+            egress=settings.egress,
         )
 
     def _deployment(self, role: str = "") -> Deployment:
@@ -109,12 +111,13 @@ class ControlStack(Stack):
         """With where it finds its model, and how it gets out where it may."""
         settings = self._settings
         model = {"FANFOLD_MODEL_PROVIDER": settings.provider}
-        if settings.provider == "bedrock" and settings.routing != "none":
+        if settings.provider == "bedrock":
             model["FANFOLD_MODEL_ROUTING"] = settings.routing
         return {**self._deployment(role).environment(), **model, **proxy_variables(settings)}
 
     def _control_function(self, name: str) -> PythonFunction:
         size = functions.CONTROL[name]
+        told = self._offer().environment() if name == "admit" else {}
         unused = STEP_UNUSED if name in functions.SCANNING else CONTROL_UNUSED
         return PythonFunction(
             self,
@@ -123,7 +126,7 @@ class ControlStack(Stack):
             name=name.replace("_", "-"),
             handler=name,
             bundle=self._sources.bundle(unused),
-            environment=self._deployment().environment(),
+            environment={**self._deployment().environment(), **told},
             boundary=cast("iam.IManagedPolicy", self._boundaries.control),
             statements=functions.statements(name, self._access),
             timeout=Duration.seconds(size.timeout_s),

@@ -23,7 +23,14 @@ from fanfold.bootstrap_aws import Claim, aws
 from fanfold.errors import ArtifactMissing
 from fanfold.run.artifacts import REQUESTS
 from fanfold.run.events import run_stream
-from fanfold.settings import Deployment, credentials, environment, from_environment, own_version
+from fanfold.settings import (
+    Deployment,
+    Offer,
+    credentials,
+    environment,
+    from_environment,
+    own_version,
+)
 from fanfold.steps.intake import WRITTEN
 from fanfold.steps.invoke import invoke
 from fanfold.steps.journal import Superseded
@@ -46,6 +53,13 @@ STACK = "acme-prod"
 STEPS = ("admit", "answer", "decide", "merge", "verify", "ask", "write_back", "finish", "reap")
 ROLES = ("docs", "researcher", "reviewer")
 LOOK_S = 0.1
+OFFER = Offer(
+    profile="full",
+    provider="bedrock",
+    models=("anthropic.claude-sonnet-5-5", "anthropic.claude-haiku-5-5"),
+    attempts=16,
+    routing="us",
+)
 
 
 class Host:
@@ -86,7 +100,8 @@ class Host:
         self.clients.state_machines.create_state_machine(
             name="run", definition=deployable(), roleArn="arn:aws:iam::123456789012:role/run"
         )
-        outputs = {name: {"Value": value} for name, value in self.deployment.outputs().items()}
+        told = {**self.deployment.outputs(), **OFFER.outputs()}
+        outputs = {name: {"Value": value} for name, value in told.items()}
         topic = {"Type": "AWS::SNS::Topic"}
         template = {"Resources": {"Topic": topic}, "Outputs": outputs}
         self.clients.stacks.create_stack(
@@ -150,7 +165,7 @@ class Host:
         """The program's own wiring, with agents that a script plays."""
         here = msgspec.structs.replace(self.deployment, role=role)
         sandbox = NoSandbox(environment()) if shell else None
-        return _staged(aws(here, self.clients, self._folder / name, sandbox=sandbox))
+        return _staged(aws(here, self.clients, self._folder / name, sandbox=sandbox, offer=OFFER))
 
     def _serve(self, port: int) -> ThreadedMotoServer:
         server = ThreadedMotoServer("127.0.0.1", port, verbose=False)

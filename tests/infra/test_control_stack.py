@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fanfold.settings import Deployment, deployment
+from fanfold.settings import Deployment, deployment, offer
 from infra.bundle import ROOT
 from infra.functions import CONTROL, present, roles
 from tests.kit.templates import actions, load, of_type, plain, properties, statements_by_role
@@ -86,7 +86,10 @@ def test_a_function_is_told_its_deployment(control_template: Template) -> None:
         told = {k: plain(v) for k, v in function["Environment"]["Variables"].items()}
         read = deployment(told)
         models = {key for key in told if key.startswith("FANFOLD_MODEL_")}
-        assert set(told) == set(read.environment()) | models
+        offered = offer(told)
+        offering = set(offered.environment()) if offered else set[str]()
+        assert (name == "admit") == bool(offered)
+        assert set(told) == set(read.environment()) | models | offering
         assert bool(models) == bool(read.role)
         assert read.event_bus
         assert bool(read.grant_function) == ("grant" in NAMES)

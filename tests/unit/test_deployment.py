@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fanfold.errors import InvalidSettings
-from fanfold.settings import Deployment, deployment, deployment_of, worker
+from fanfold.settings import Deployment, Offer, deployment, deployment_of, offer, offer_of, worker
 
 HERE = Deployment(
     events_table="events",
@@ -25,6 +25,13 @@ def test_a_function_reads_back_what_it_was_told() -> None:
 def test_the_keys_are_the_fields() -> None:
     fields = {f"FANFOLD_DEPLOYMENT_{name.upper()}" for name in Deployment.__struct_fields__}
     assert set(HERE.environment()) == fields
+
+
+def test_who_is_told_an_offer_reads_it_back_and_others_have_none() -> None:
+    told = Offer(profile="lite", provider="bedrock", models=("m",), attempts=2, egress=("a.io",))
+    assert offer(told.environment()) == told
+    assert offer_of(told.outputs()) == told
+    assert offer(HERE.environment()) is None
 
 
 def test_a_missing_name_is_refused() -> None:

@@ -38,6 +38,12 @@ def registry_hosts(names: Iterable[str], environ: Mapping[str, str]) -> tuple[st
     return tuple(dict.fromkeys(h for name in names for h in _hosts(name, environ)))
 
 
+def public_hosts(names: Iterable[str]) -> tuple[str, ...]:
+    """`names` as hosts, where no client is set to anything: a kind as its public registries."""
+    found = (KINDS[name].hosts if name in KINDS else (name,) for name in names)
+    return tuple(dict.fromkeys(host for hosts in found for host in hosts))
+
+
 def registry_variables(names: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
     """What tells the clients in a sandbox of the registries that are set here.
 

@@ -46,6 +46,13 @@ class Engine(Protocol):
         """Keep everybody else on this machine from running `plan`. Raises `RunBusy`."""
         ...
 
+    def examine(self, request: Request) -> None:
+        """Look for what would keep the run from going well here; nothing is written.
+
+        Raises `UserError` with what to change.
+        """
+        ...
+
     def submit(self, request: Request, plan: bytes) -> bool:
         """Write down all that the run needs; False when the very same was asked for before."""
         ...

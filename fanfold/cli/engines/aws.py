@@ -19,6 +19,7 @@ from fanfold.adapters.aws.stack import read_outputs
 from fanfold.adapters.aws.table import Table
 from fanfold.adapters.git.fetch import fetch_result
 from fanfold.adapters.git.snapshots import push_snapshot
+from fanfold.adapters.local.registries import public_hosts
 from fanfold.cli.drive import RunStopped
 from fanfold.cli.engines import AWS
 from fanfold.cli.engines.whereabouts import remember
@@ -28,8 +29,9 @@ from fanfold.engine import Interrupted
 from fanfold.errors import CloudError, CloudUnavailable, InvalidSettings, RunBusy, UserError
 from fanfold.run.artifacts import run_file
 from fanfold.run.events import CancelRequested, RunResumed
+from fanfold.run.offer import AGAIN, model_problem, out_of_reach
 from fanfold.run.view import outcome_of, run_view
-from fanfold.settings import deployment_of, own_version
+from fanfold.settings import deployment_of, offer_of, own_version
 from fanfold.steps.hand_in import hand_in, was_handed_in
 from fanfold.steps.journal import Journal
 
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from fanfold.bootstrap import Project
     from fanfold.cli.engines.whereabouts import Place
     from fanfold.run.state import RunState
-    from fanfold.settings import Deployment
+    from fanfold.settings import Deployment, Offer
     from fanfold.steps.answer import Change, Word
     from fanfold.steps.request import Request
 
@@ -65,10 +67,19 @@ class Account:
         return Pace(cloud.look_s, QUIET_S, cloud.patience_s)
 
     @cached_property
+    def _outputs(self) -> dict[str, str]:
+        return read_outputs(self.clients, f"{self.place.stack}-control")
+
+    @cached_property
+    def offer(self) -> Offer:
+        """What can be had there. Raises as `deployment` does."""
+        _ = self.deployment
+        return offer_of(self._outputs)
+
+    @cached_property
     def deployment(self) -> Deployment:
         """Raises `InvalidSettings` where there is none of this version, or `CloudError`."""
-        stack = self.place.stack
-        outputs = read_outputs(self.clients, f"{stack}-control")
+        stack, outputs = self.place.stack, self._outputs
         if "DeploymentVersion" not in outputs:
             raise InvalidSettings(f"stack {stack}-control tells of no deployment: deploy it again")
         found = deployment_of(outputs)
@@ -125,6 +136,17 @@ class Account:
     def claimed(self, plan: str) -> AbstractContextManager[None]:  # noqa: ARG002
         """The supervisor sees to it that a plan is run once at a time."""
         return nullcontext()
+
+    def examine(self, request: Request) -> None:
+        if not request.options.sandbox:
+            raise UserError("--no-sandbox is for this machine: in the cloud nothing runs without")
+        problem = model_problem(self.offer, request.named_models)
+        if problem:
+            raise UserError(problem)
+        missing = out_of_reach(self.offer, public_hosts(request.named_hosts))
+        if missing:
+            hosts = ", ".join(missing)
+            tell(f"no worker there reaches {hosts}: add what is needed to `egress` {AGAIN}")
 
     def submit(self, request: Request, plan: bytes) -> bool:
         run_id = request.run_id

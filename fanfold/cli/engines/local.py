@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanfold.bootstrap import local_lease, prepare_environment
+from fanfold.bootstrap import local_lease, prepare_environment, require_model, require_sandbox
 from fanfold.cli.engines import LOCAL
 from fanfold.cli.follow import Pace
 from fanfold.cli.output import tell
@@ -53,6 +53,11 @@ class ThisMachine:
         from fanfold.cli.claims import claimed
 
         return claimed(self._project, self, plan)
+
+    def examine(self, request: Request) -> None:
+        require_model(self._project.settings)
+        if request.options.sandbox:
+            require_sandbox()
 
     def submit(self, request: Request, plan: bytes) -> bool:
         project = self._project

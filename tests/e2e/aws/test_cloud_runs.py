@@ -273,6 +273,28 @@ def test_a_track_that_is_ready_is_submitted(
     host.forget()
 
 
+def test_a_model_that_the_deployment_has_not_is_refused_before_anything_is_sent(
+    host: Host, root: Path
+) -> None:
+    ended = fanfold(root, *CLOUD, "--model", "claude-opus-5-5")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert 'add "anthropic.claude-opus-5-5" to `models` in cdk.json' in ended.err
+    assert host.asked_for(0)
+    assert fanfold(root, "run", "--dry-run", "--engine", "aws", "--model", "x").code == 2
+    done = fanfold(root, *CLOUD, "--only", "1.1")
+    refused = fanfold(root, "retry", done.json["run"], "1.1", "--model", "claude-opus-5-5")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert fanfold(root, "status", "--json").json["runs"][-1]["outcome"] == "completed"
+
+
+def test_hosts_that_no_worker_reaches_are_told(host: Host, root: Path) -> None:
+    host.held = True
+    (root / "fanfold.toml").write_text('[network]\nallow = ["pypi"]\n')
+    asked = fanfold(root, *CLOUD, "--detach")
+    assert (asked.code, "no worker there reaches pypi.org, files" in asked.err) == (0, True)
+    host.forget()
+
+
 def test_a_deployment_of_another_version_is_refused(
     host: Host, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

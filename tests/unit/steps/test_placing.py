@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from fanfold.run.attempt import RoleRules
 from fanfold.run.events import RunAdmitted, RunLimits, RunRejected, UnitSpec
+from fanfold.run.offer import Offered
 from fanfold.steps.placing import placed
 from fanfold.steps.request import Request
 
@@ -22,7 +23,11 @@ OWN_FILE = b"---\nname: implementer\ntools: Read, Edit\n---\nYou work.\n"
 
 
 def place(
-    *roles: str, containers: bool, rules: dict[str, RoleRules] | None = None, file: bytes = b""
+    *roles: str,
+    containers: bool,
+    rules: dict[str, RoleRules] | None = None,
+    file: bytes = b"",
+    models: tuple[str, ...] = (),
 ) -> RunAdmitted | RunRejected:
     files = {".claude/agents/implementer.md": file}
 
@@ -30,10 +35,12 @@ def place(
         return files.get(path)
 
     repository = SimpleNamespace(read=read)
-    wiring = cast("Wiring", SimpleNamespace(repository=repository, has_containers=containers))
+    offer = Offered(profile="full", provider="bedrock", models=models, attempts=8)
+    ports = {"repository": repository, "has_containers": containers}
+    wiring = cast("Wiring", SimpleNamespace(**ports, offer=offer if models else None))
     units = tuple(UnitSpec(f"1.{n}", (f"1.{n}",), role=r) for n, r in enumerate(roles, 1))
     request = Request("r1", "p", "plan.md", "0" * 64, "b", "t", "main", ("A", "a"), LIMITS)
-    request = replace(request, roles=rules or {})
+    request = replace(request, roles=rules or {}, models={"": "claude-sonnet-5-5"})
     return placed(RunAdmitted("t", units, (), LIMITS), request, wiring)
 
 
@@ -58,6 +65,14 @@ def test_the_project_can_take_the_shell_from_a_role(kept: dict[str, object]) -> 
     admitted = place("implementer", containers=False, **kept)  # pyright: ignore[reportArgumentType]
     assert isinstance(admitted, RunAdmitted)
     assert "implementer" not in admitted.options.shells
+
+
+def test_a_model_that_is_not_deployed_is_refused_whichever_role_it_plays() -> None:
+    sonnet, opus = "anthropic.claude-sonnet-5-5", RoleRules(model="claude-opus-5-5")
+    assert isinstance(place("docs", containers=True, models=(sonnet,)), RunAdmitted)
+    refused = place("docs", containers=True, models=(sonnet,), rules={"arbiter": opus})
+    assert isinstance(refused, RunRejected)
+    assert 'add "anthropic.claude-opus-5-5" to `models`' in refused.reason
 
 
 def test_where_there_are_containers_every_role_has_a_place() -> None:

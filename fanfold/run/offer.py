@@ -1,0 +1,86 @@
+"""What a deployment offers, and what a run asks of it that it cannot have there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fanfold.bedrock import NO_ROUTING, VENDOR, bedrock_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MODEL_API = "api.anthropic.com"
+BEDROCK = "bedrock"
+AGAIN = "in cdk.json and deploy again"
+
+
+class Offered(msgspec.Struct, frozen=True, kw_only=True):
+    """At most `attempts` at once, with `models` of the `provider`; `egress` are hosts it reaches.
+
+    On Bedrock a model is called through the inference profile of the `routing`; "" is not told.
+    """
+
+    profile: str
+    provider: str
+    models: tuple[str, ...]
+    attempts: int
+    routing: str = ""
+    egress: tuple[str, ...] = ()
+
+
+def model_problem(offer: Offered, models: Iterable[str]) -> str | None:
+    """Why the first of `models` that cannot be called there cannot, and what to change."""
+    if offer.provider == BEDROCK:
+        wrong = next((m for m in models if not _is_callable(m, offer)), None)
+        return None if wrong is None else _not_deployed(wrong, offer)
+    if MODEL_API not in offer.egress:
+        return (
+            "this deployment calls the Anthropic API, and its egress leads nowhere near it: "
+            f'add "{MODEL_API}" to `egress` {AGAIN}'
+        )
+    wrong = next((m for m in models if VENDOR in m), None)
+    if wrong is None:
+        return None
+    return (
+        f"model {wrong!r} is one of Bedrock, and this deployment calls the Anthropic API: name it "
+        f"as there ({wrong.partition(VENDOR)[2]}), by --model or [model] in fanfold.toml"
+    )
+
+
+def out_of_reach(offer: Offered, hosts: Iterable[str]) -> list[str]:
+    """Those of `hosts` that no worker of the deployment reaches."""
+    return [host for host in hosts if not any(_covers(wide, host) for wide in offer.egress)]
+
+
+def _covers(wide: str, host: str) -> bool:
+    """`*.example.com` stands for all below it."""
+    return host == wide or (wide.startswith("*.") and host.endswith(wide[1:]))
+
+
+def _is_callable(name: str, offer: Offered) -> bool:
+    if not offer.routing:
+        return _bare(name) in offer.models
+    called = bedrock_id(name, offer.routing)
+    through = "" if offer.routing == NO_ROUTING else f"{offer.routing}."
+    return any(called == f"{through}{model}" for model in offer.models)
+
+
+def _bare(name: str) -> str:
+    """The model's id without the profile it is called through."""
+    _, vendor, rest = bedrock_id(name, NO_ROUTING).rpartition(VENDOR)
+    return f"{vendor}{rest}"
+
+
+def _not_deployed(name: str, offer: Offered) -> str:
+    known = ", ".join(model.removeprefix(VENDOR) for model in offer.models)
+    if _bare(name) in offer.models:
+        return (
+            f"model {name!r} is called in another way than this deployment's: name it "
+            f"{_bare(name).removeprefix(VENDOR)}, or set `routing` {AGAIN}"
+        )
+    return (
+        f"model {name!r} is not one of this deployment's ({known}): take one of them, by --model "
+        f'or [model] in fanfold.toml, or add "{_bare(name)}" to `models` {AGAIN}'
+    )
