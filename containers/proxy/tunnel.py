@@ -9,7 +9,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from fanfold.adapters.local.host_proxy import is_allowed
+from fanfold.run.access import Access, Operation
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -47,7 +47,8 @@ class Tunnels:
     """
 
     def __init__(self, allow: Sequence[str], reachable: Callable[[str], bool] = is_public) -> None:
-        self._allow, self._reachable = tuple(allow), reachable
+        self._access = Access("agents", hosts=tuple(allow))
+        self._reachable = reachable
 
     async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         """One connection, from its first line to its end."""
@@ -66,8 +67,9 @@ class Tunnels:
         writer.close()
 
     async def _connect(self, host: str, port: int) -> Ends:
-        if not is_allowed(host, port, self._allow):
-            raise Refused("403 Forbidden", f"{host}:{port} is not among the allowed hosts")
+        decision = self._access.decide(Operation.CONNECT, f"{host}:{port}")
+        if not decision.allowed:
+            raise Refused("403 Forbidden", decision.why)
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fanfold.agent.strings import encodable, map_strings
-from fanfold.agent.tools.base import Operation, Result, ToolFailure, digest
+from fanfold.agent.tools.base import Result, ToolFailure, digest
 from fanfold.errors import WorkspaceError
+from fanfold.run.access import Decision, Operation, Refusal
 from fanfold.run.attempt import ToolCall
-from fanfold.run.events import CommandContained, EventData, ToolCalled
+from fanfold.run.events import AccessDecided, CommandContained, EventData, ToolCalled
+from fanfold.run.incidents import IncidentKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
     from fanfold.agent.tools.base import Tool
     from fanfold.agent.tools.bench import Bench
     from fanfold.ports import Clock
+    from fanfold.run.incidents import Incident
 
 READERS = 8
+COMMANDS = "commands"
 LONGEST_SUBJECT = 300
 
 
@@ -32,11 +36,11 @@ class Outcome(msgspec.Struct, frozen=True):
     call: ToolCall
     result: Result
     event: ToolCalled
-    contained: tuple[CommandContained, ...] = ()
+    around: tuple[EventData, ...] = ()
 
     @property
     def events(self) -> tuple[EventData, ...]:
-        return (self.event, *self.contained)
+        return (self.event, *self.around)
 
     def block(self) -> dict[str, Any]:
         answer = {"type": "tool_result", "tool_use_id": self.call.id, "content": self.result.text}
@@ -47,10 +51,13 @@ class _Judged(msgspec.Struct, frozen=True):
     """A call with its verdict; `tool` and `arguments` are there when it may run."""
 
     call: ToolCall
-    allowed: bool
-    why: str
+    decision: Decision
     tool: Any = None
     arguments: Any = None
+
+    @property
+    def allowed(self) -> bool:
+        return self.decision.allowed
 
     @property
     def reads(self) -> bool:
@@ -104,23 +111,24 @@ class Broker:
         tool = self._tools.get(call.name)
         if tool is None:
             usable = ", ".join(self._usable)
-            return _Judged(call, False, f"there is no tool {call.name!r}; there are {usable}")
+            said = f"there is no tool {call.name!r}; there are {usable}"
+            return _Judged(call, Decision(False, said, Refusal.TOOL))
         try:
             arguments = tool.parse(call.input)
         except msgspec.ValidationError as error:
-            return _Judged(call, False, f"malformed input: {error}")
-        decision = self._policy.decide(tool, tool.paths(arguments))
-        return _Judged(call, decision.allowed, decision.why, tool, arguments)
+            return _Judged(call, Decision(False, f"malformed input: {error}", Refusal.INPUT))
+        return _Judged(call, self._policy.decide(tool, tool.paths(arguments)), tool, arguments)
 
     def _perform(self, judged: _Judged) -> Outcome:
-        started = self._clock.monotonic()
-        result = self._run(judged) if judged.allowed else Result(f"Not run: {judged.why}", ok=False)
+        started, decision = self._clock.monotonic(), judged.decision
+        denied = Result(f"Not run: {decision.why}", ok=False)
+        result = self._run(judged) if decision.allowed else denied
         redact = self._bench.redact
         result = msgspec.structs.replace(result, text=redact(result.text))
         event = ToolCalled(
             name=redact(judged.call.name),
-            allowed=judged.allowed,
-            why=redact(judged.why),
+            allowed=decision.allowed,
+            why=redact(decision.why),
             arguments=_fingerprint(judged.call),
             result=result.digest,
             ok=result.ok,
@@ -129,12 +137,16 @@ class Broker:
             written=tuple(map(redact, result.written)),
             waiting=result.waiting,
             subject=_subject(judged, redact),
+            refusal=decision.refusal,
         )
-        contained = tuple(
-            CommandContained(incident.kind, redact(incident.subject))
-            for incident in (() if judged.reads else self._bench.take_incidents())
-        )
-        return Outcome(judged.call, result, event, contained)
+        around = () if judged.reads else tuple(map(self._told, self._bench.take_incidents()))
+        return Outcome(judged.call, result, event, around)
+
+    def _told(self, incident: Incident) -> EventData:
+        subject = self._bench.redact(incident.subject)
+        if incident.kind is not IncidentKind.REACHED:
+            return CommandContained(incident.kind, subject)
+        return AccessDecided(Operation.CONNECT, subject, by=COMMANDS, allowed=True)
 
     def _run(self, judged: _Judged) -> Result:
         try:

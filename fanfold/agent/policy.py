@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from fanfold.agent.paths import insane, normal
-from fanfold.agent.tools.base import Operation
 from fanfold.agent.tools.spill import PREFIX
 from fanfold.patch.globs import any_matches
+from fanfold.run.access import Decision, Operation, Refusal
 from fanfold.run.attempt import JUDGING
 from fanfold.run.events import AccessGranted
 
@@ -25,13 +23,6 @@ TICKS = "fanfold itself ticks the plan and keeps these files; leave them alone"
 WORKSPACE = ".ai-workspace"
 
 
-class Decision(msgspec.Struct, frozen=True):
-    """Allowed or not, and why; the reason of a denial is said to the model."""
-
-    allowed: bool
-    why: str
-
-
 class Policy:
     """The one judge of an attempt's tool calls."""
 
@@ -39,6 +30,7 @@ class Policy:
         self._role, self._context = role, context
         self._operations = _operations(context, role, shell=shell)
         self._tools = frozenset(role.tools) | ALWAYS
+        self._hosts = context.hosts if Operation.RUN in self._operations else ()
 
     def tools(self, known: dict[str, Tool[Any]]) -> list[Tool[Any]]:
         """Those of `known` that the attempt may use at all, in their order."""
@@ -47,7 +39,6 @@ class Policy:
     def granted(self) -> AccessGranted:
         """All that the attempt may do, for the log."""
         context, role = self._context, self._role
-        may_run = Operation.RUN in self._operations
         return AccessGranted(
             role=role.name,
             tools=tuple(self._names()),
@@ -55,25 +46,27 @@ class Policy:
             source=context.role_file[0] if context.role_file else "",
             reads=role.readable,
             writes=context.writes if role.writes is None else role.writes,
-            hosts=context.hosts if may_run else (),
+            hosts=self._hosts,
         )
 
     def decide(self, tool: Tool[Any], paths: tuple[str, ...]) -> Decision:
         if not self._may(tool):
-            return Decision(False, self._no_tool(tool))
+            return self._no_tool(tool)
         for path in paths:
-            problem = self._path_problem(tool, path)
-            if problem:
-                return Decision(False, problem)
+            denied = self._path_problem(tool, path)
+            if denied is not None:
+                return denied
         return Decision(True, f"{self._role.name} may {tool.operation.value}")
 
     def _may(self, tool: Tool[Any]) -> bool:
         return tool.name in self._tools and tool.operation in self._operations
 
-    def _no_tool(self, tool: Tool[Any]) -> str:
+    def _no_tool(self, tool: Tool[Any]) -> Decision:
         if tool.operation not in self._operations:
-            return f"{tool.name} is not available here: this attempt may only {self._allowed()}"
-        return f"the role {self._role.name} has no {tool.name}; it has {', '.join(self._names())}"
+            said = f"{tool.name} is not available here: this attempt may only {self._allowed()}"
+            return Decision(False, said, Refusal.OPERATION)
+        said = f"the role {self._role.name} has no {tool.name}; it has {', '.join(self._names())}"
+        return Decision(False, said, Refusal.TOOL)
 
     def _allowed(self) -> str:
         return ", ".join(sorted(operation.value for operation in self._operations))
@@ -81,42 +74,57 @@ class Policy:
     def _names(self) -> list[str]:
         return sorted(self._tools)
 
-    def _path_problem(self, tool: Tool[Any], raw: str) -> str | None:
+    def _path_problem(self, tool: Tool[Any], raw: str) -> Decision | None:
         problem = insane(raw)
         if problem:
-            return problem
+            return Decision(False, problem, Refusal.PATH)
         path = normal(raw)
         if ".git" in map(_folded, path.split("/")):
-            return f"{path!r} belongs to git; nobody reads or writes it here"
+            return Decision(False, f"{path!r} belongs to git; {self._of_git()}", Refusal.GIT)
         if tool.operation is Operation.WRITE:
             return self._write_problem(path)
         if path and any_matches(self._context.context_deny, path):
-            return f"{path!r} is kept from agents by [context] deny of the project"
+            return _hidden(path)
         return None if tool.searches else self._read_problem(path)
 
-    def _read_problem(self, path: str) -> str | None:
+    def _of_git(self) -> str:
+        shell = Operation.RUN in self._operations
+        told = "`git log` and `git diff` show its history" if shell else "all other files are open"
+        return f"nobody reads or writes it here; {told}"
+
+    def _read_problem(self, path: str) -> Decision | None:
         """Searches are not asked: they go through what may be read alone."""
         readable = self._role.readable
         if readable is None or path.startswith(PREFIX) or any_matches(readable, path):
             return None
-        return f"{path!r} is outside what the role {self._role.name} may read: {_listed(readable)}"
+        return _outside(path, f"the role {self._role.name} may read", readable)
 
-    def _write_problem(self, path: str) -> str | None:
-        context = self._context
+    def _write_problem(self, path: str) -> Decision | None:
+        context, mine = self._context, self._role.writes
         if not path:
-            return "a path is needed"
+            return Decision(False, "a path is needed", Refusal.INPUT)
         if _folded(path.split("/", 1)[0]) == WORKSPACE or any_matches(context.control_files, path):
-            return f"{path!r} is a control file: {TICKS}"
+            return Decision(False, f"{path!r} is a control file: {TICKS}", Refusal.CONTROL)
         if path.startswith(PREFIX):
-            return f"{path!r} holds the output of a tool and cannot be written"
+            said = f"{path!r} holds the output of a tool and cannot be written"
+            return Decision(False, said, Refusal.OUTPUT)
         if any_matches(context.context_deny, path):
-            return f"{path!r} is kept from agents by [context] deny of the project"
+            return _hidden(path)
         if context.writes is not None and not any_matches(context.writes, path):
-            return f"{path!r} is outside what this task may write: {_listed(context.writes)}"
-        mine = self._role.writes
+            return _outside(path, "this task may write", context.writes)
         if mine is not None and not any_matches(mine, path):
-            return f"{path!r} is outside what the role {self._role.name} may write: {_listed(mine)}"
+            return _outside(path, f"the role {self._role.name} may write", mine)
         return None
+
+
+def _hidden(path: str) -> Decision:
+    said = f"{path!r} is kept from agents by [context] deny of the project"
+    return Decision(False, said, Refusal.HIDDEN)
+
+
+def _outside(path: str, bound: str, globs: Sequence[str]) -> Decision:
+    said = f"{path!r} is outside what {bound}: {', '.join(globs) or 'nothing'}"
+    return Decision(False, said, Refusal.SCOPE)
 
 
 def _operations(context: Context, role: Role, *, shell: bool) -> frozenset[Operation]:
@@ -129,10 +137,6 @@ def _operations(context: Context, role: Role, *, shell: bool) -> frozenset[Opera
     if role.operations is not None:
         allowed &= {Operation.SUBMIT, *map(Operation, role.operations)}
     return frozenset(allowed)
-
-
-def _listed(globs: Sequence[str]) -> str:
-    return ", ".join(globs) or "nothing"
 
 
 def _folded(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from fanfold.run.access import Operation
 from fanfold.run.incidents import IncidentKind
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Category(StrEnum):
     AUTHENTICATION = "authentication"  # who took an attempt, and by what right
     AUTHORIZATION = "authorization"  # what was allowed, denied, or decided by a person
     SANDBOX = "sandbox"  # what a command was kept from, or ended for
-    NETWORK = "network"  # hosts that were denied
+    NETWORK = "network"  # hosts that were reached or denied
     DATA_ACCESS = "data_access"  # files that were read and written
     AGENT = "agent"  # everything else that an attempt did
     RUN = "run"  # the run itself
@@ -42,6 +43,9 @@ def category_of(envelope: Envelope) -> Category:
     match envelope.event_type:
         case "command_contained":
             return Category.NETWORK if data.get("kind") in NETWORK else Category.SANDBOX
+        case "access_decided":
+            connects = data.get("operation") == Operation.CONNECT
+            return Category.NETWORK if connects else Category.AUTHORIZATION
         case "tool_called":
             return Category.DATA_ACCESS if data.get("allowed") else Category.AUTHORIZATION
         case _:

@@ -1,4 +1,4 @@
-"""What a sandbox kept a command from, or ended it for: one word a kind, for logs and counts."""
+"""What a sandbox kept a command from or ended it for, and the hosts that it let it reach."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from fanfold.run.decoders import learn
 
 
 class IncidentKind(StrEnum):
-    """Why a command did not get what it wanted."""
+    """Why a command did not get what it wanted; and one for a host that it did get."""
+
+    REACHED = "reached"  # a host on the allow-list; the subject is `name:port`
 
     HOST = "host"  # a host that is not on the allow-list; the subject is `name` or `name:port`
     ADDRESS = "address"  # an address beyond loopback; the subject is `address:port`

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from fanfold.adapters.local.host_proxy import is_allowed
+from fanfold.run.access import is_allowed
 from fanfold.run.incidents import Incident, IncidentKind
 
 if TYPE_CHECKING:

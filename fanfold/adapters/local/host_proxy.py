@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from fanfold.run.access import Access, Decision, Operation
+from fanfold.run.incidents import IncidentKind
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
@@ -21,19 +24,7 @@ if TYPE_CHECKING:
 _HEAD_BYTES = 65536
 _CONNECT_S = 20.0
 _IDLE_S = 120.0
-_WEB_PORTS = (80, 443)
-MOST_REFUSED = 100
-
-
-def is_allowed(host: str, port: int, allow: Sequence[str]) -> bool:
-    """`allow` holds hosts and `*.domain`s, each with `:port` unless it is 80 or 443."""
-    for pattern in allow:
-        name, _, wanted = pattern.lower().partition(":")
-        if port != int(wanted) if wanted else port not in _WEB_PORTS:
-            continue
-        if host == name or (name.startswith("*.") and host.endswith(name[1:])):
-            return True
-    return False
+MOST_TOLD = 100
 
 
 def proxy_variables(address: str) -> dict[str, str]:
@@ -84,8 +75,9 @@ class HostProxy:
 
     @property
     def told(self) -> bytes:
-        """The hosts that were asked for and refused, as lines for `audited`."""
-        return b"".join(f"host\t{host}\n".encode() for host in self._entered.ward.refused)
+        """The hosts that were asked for, reached or refused, as lines for `audited`."""
+        asked = self._entered.ward.asked
+        return b"".join(f"{kind}\t{host}\n".encode() for kind, host in asked)
 
     @property
     def _entered(self) -> _UnixServer | _PortServer:
@@ -105,15 +97,21 @@ class HostProxy:
 
 
 class _Ward:
-    """What the connections of one proxy share: whom they may reach, and who was refused."""
+    """What the connections of one proxy share: whom they may reach, and who was asked for."""
 
     def __init__(self, allow: tuple[str, ...], password: str) -> None:
-        self.allow, self.password = allow, password
-        self.refused: dict[str, None] = {}
+        self.password = password
+        self._access = Access("commands", hosts=allow)
+        self.asked: dict[tuple[IncidentKind, str], None] = {}
 
-    def refuse(self, host: str, port: int) -> None:
-        if len(self.refused) < MOST_REFUSED:
-            self.refused[f"{host}:{port}"] = None
+    def judge(self, host: str, port: int) -> Decision:
+        """The policy's word on a connection, noted."""
+        subject = f"{host}:{port}"
+        decision = self._access.decide(Operation.CONNECT, subject)
+        if len(self.asked) < MOST_TOLD:
+            kind = IncidentKind.REACHED if decision.allowed else IncidentKind.HOST
+            self.asked[kind, subject] = None
+        return decision
 
     def admits(self, head: bytes) -> bool:
         """Whether the request has the password, where one is asked for."""
@@ -157,11 +155,11 @@ class _Connection(socketserver.BaseRequestHandler):
                 self._pass(*target, rest)
 
     def _pass(self, host: str, port: int, passed: bytes, rest: bytes) -> None:
-        if is_allowed(host, port, self._ward.allow):
+        decision = self._ward.judge(host, port)
+        if decision.allowed:
             self._connect(host, port, passed, rest)
-            return
-        self._ward.refuse(host, port)
-        self._refuse("403 Forbidden", f"{host}:{port} is not among the allowed hosts")
+        else:
+            self._refuse("403 Forbidden", decision.why)
 
     @property
     def _ward(self) -> _Ward:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -12,15 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fanfold.agent.tools.bench import Bench
-
-
-class Operation(StrEnum):
-    """What a tool does to the world; the policy speaks of these."""
-
-    READ = "read"
-    WRITE = "write"
-    RUN = "run"
-    SUBMIT = "submit"
+    from fanfold.run.access import Operation
 
 
 class ToolFailure(Exception):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from fanfold.agent.tools.base import Operation, Result, Tool
+from fanfold.agent.tools.base import Result, Tool
+from fanfold.run.access import Operation
 from fanfold.run.incidents import hosts
 
 if TYPE_CHECKING:

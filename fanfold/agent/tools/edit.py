@@ -10,10 +10,11 @@ import msgspec
 from msgspec import Meta
 
 from fanfold.agent.paths import normal
-from fanfold.agent.tools.base import Operation, Result, Tool, ToolFailure
+from fanfold.agent.tools.base import Result, Tool, ToolFailure
 from fanfold.agent.tools.bench import checked, must_know, shown
 from fanfold.agent.tools.ladder import NoMatch, edit
 from fanfold.agent.tools.read import lines_of, numbered
+from fanfold.run.access import Operation
 
 if TYPE_CHECKING:
     from fanfold.agent.tools.bench import Bench

@@ -8,8 +8,9 @@ import msgspec
 from msgspec import Meta
 
 from fanfold.agent.paths import normal
-from fanfold.agent.tools.base import Operation, Result, Tool
+from fanfold.agent.tools.base import Result, Tool
 from fanfold.patch.globs import matches
+from fanfold.run.access import Operation
 
 if TYPE_CHECKING:
     from fanfold.agent.tools.bench import Bench

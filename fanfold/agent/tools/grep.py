@@ -8,11 +8,12 @@ import msgspec
 from msgspec import Meta
 
 from fanfold.agent.paths import normal
-from fanfold.agent.tools.base import Operation, Result, Tool, ToolFailure
+from fanfold.agent.tools.base import Result, Tool, ToolFailure
 from fanfold.agent.tools.bench import shown
 from fanfold.agent.tools.pattern import Pattern
 from fanfold.errors import WorkspaceError
 from fanfold.patch.globs import matches
+from fanfold.run.access import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

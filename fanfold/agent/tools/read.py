@@ -8,7 +8,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from fanfold.agent.paths import normal
-from fanfold.agent.tools.base import Operation, Result, Tool, ToolFailure
+from fanfold.agent.tools.base import Result, Tool, ToolFailure
+from fanfold.run.access import Operation
 
 if TYPE_CHECKING:
     from fanfold.agent.tools.bench import Bench

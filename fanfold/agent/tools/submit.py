@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from fanfold.agent.tools.base import Operation, Result, Tool, ToolFailure
+from fanfold.agent.tools.base import Result, Tool, ToolFailure
 from fanfold.agent.tools.bench import Submission
+from fanfold.run.access import Operation
 from fanfold.run.attempt import ACCEPT, SEND_BACK
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from msgspec import Meta
 
 from fanfold.agent.paths import normal
 from fanfold.agent.redaction import MARK
-from fanfold.agent.tools.base import Operation, Result, Tool
+from fanfold.agent.tools.base import Result, Tool
 from fanfold.agent.tools.bench import checked, must_know
+from fanfold.run.access import Operation
 
 if TYPE_CHECKING:
     from fanfold.agent.tools.bench import Bench

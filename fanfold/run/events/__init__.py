@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fanfold.run.events.attempts import (
+    AccessDecided,
     AccessGranted,
     AttemptClaimed,
     AttemptEnded,
@@ -60,6 +61,7 @@ from fanfold.run.events.specs import CheckSpec, RunLimits, RunOptions, TaskSpec,
 
 __all__ = [
     "BY_TYPE",
+    "AccessDecided",
     "AccessGranted",
     "Applied",
     "ApprovalDenied",

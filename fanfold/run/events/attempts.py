@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fanfold.run.access import Operation, Refusal
 from fanfold.run.attempt import Exit, Usage
 from fanfold.run.circles import Circles
 from fanfold.run.events.record import EventData
@@ -41,7 +42,10 @@ class ModelCalled(EventData, frozen=True):
 
 
 class ToolCalled(EventData, frozen=True):
-    """One call and the decision about it; `subject` is its path or command, redacted and cut."""
+    """One call and the decision about it; `subject` is its path or command, redacted and cut.
+
+    A denial names the rule that it comes from.
+    """
 
     name: str
     allowed: bool
@@ -54,6 +58,7 @@ class ToolCalled(EventData, frozen=True):
     written: tuple[str, ...] = ()
     subject: str = ""
     waiting: bool = False
+    refusal: Refusal | None = None
 
 
 class AccessGranted(EventData, frozen=True):
@@ -70,6 +75,17 @@ class AccessGranted(EventData, frozen=True):
     reads: tuple[str, ...] | None = None
     writes: tuple[str, ...] | None = None
     hosts: tuple[str, ...] = ()
+
+
+class AccessDecided(EventData, frozen=True):
+    """A secret that was asked for, by name, or a host that a command reached; and `by` whom."""
+
+    operation: Operation
+    subject: str
+    by: str
+    allowed: bool
+    why: str = ""
+    refusal: Refusal | None = None
 
 
 class CommandContained(EventData, frozen=True):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fanfold.adapters.local.host_proxy import is_allowed
 from fanfold.adapters.local.sandbox import Bubblewrap
+from fanfold.run.access import is_allowed
 from tests.fakes.serving import serving
 
 if TYPE_CHECKING:
@@ -66,14 +66,17 @@ def test_allowed_hosts_are_reached_and_others_refused(
     tmp_path: Path, root: Path, port: int
 ) -> None:
     allowed = f"http://host.test:{port}/a?b=c"
-    made = sandbox(tmp_path, f"localhost:{port}")
+    known = f"localhost:{port}"
+    made = sandbox(tmp_path, known)
     urls = f"http://LOCALHOST:{port}/a?b=c {allowed} http://localhost:1/"
     told = made.run(f"env -u no_proxy -u NO_PROXY python3 fetch.py {urls}", str(root), 20)
     assert told.output.splitlines() == [
         f"hello /a?b=c LOCALHOST:{port}",
-        f"403 fanfold: host.test:{port} is not among the allowed hosts",
-        "403 fanfold: localhost:1 is not among the allowed hosts",
+        f"403 fanfold: host.test:{port} is not among the allowed hosts; allowed: {known}",
+        f"403 fanfold: localhost:1 is not among the allowed hosts; allowed: {known}",
     ]
+    asked = [(i.kind, i.subject) for i in told.incidents]
+    assert asked == [("reached", known), ("host", f"host.test:{port}"), ("host", "localhost:1")]
 
 
 def test_there_is_no_way_around_the_proxy(tmp_path: Path, root: Path, port: int) -> None:

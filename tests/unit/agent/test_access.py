@@ -11,9 +11,16 @@ import pytest
 from fanfold.agent.prompt import render
 from fanfold.agent.roles import load_role, narrowed_hosts, role_of
 from fanfold.ports import CommandResult
+from fanfold.run.access import Operation, Refusal
 from fanfold.run.attempt import RoleRules
 from fanfold.run.categories import Category, category_of
-from fanfold.run.events import AccessGranted, CommandContained, Envelope, ToolCalled
+from fanfold.run.events import (
+    AccessDecided,
+    AccessGranted,
+    CommandContained,
+    Envelope,
+    ToolCalled,
+)
 from fanfold.run.incidents import Incident, IncidentKind
 from fanfold.steps.context import find_role
 from tests.fakes.workspace import MemoryWorkspace
@@ -21,10 +28,12 @@ from tests.unit.agent.conftest import DONE, FAKE_SECRET, Attempt, a_context, rep
 
 if TYPE_CHECKING:
     from fanfold.run.events import EventData
+    from tests.unit.agent.conftest import Block
 
 OWN = "---\nname: implementer\ndescription: x\ntools: Read, Edit, WebFetch\n---\nBe terse.\n"
 PATH = ".claude/agents/implementer.md"
 HOST = Incident(IncidentKind.HOST, "packages.example.com")
+REACHED = Incident(IncidentKind.REACHED, "a.example:443")
 
 
 def of_type(attempt: Attempt, kind: type[EventData]) -> list[EventData]:
@@ -58,7 +67,7 @@ def test_who_has_no_shell_reaches_no_host(attempt: Attempt) -> None:
 
 def test_each_decision_names_its_subject_without_secrets(attempt: Attempt) -> None:
     attempt.workspace = MemoryWorkspace(
-        {"a.py": ""}, lambda command, files: CommandResult(1, "", 0, incidents=(HOST,))
+        {"a.py": ""}, lambda command, files: CommandResult(1, "", 0, incidents=(HOST, REACHED))
     )
     attempt.context = a_context(shell=True, hosts=("a.example",))
     command = f"curl packages.example.com -H {FAKE_SECRET}"
@@ -73,8 +82,35 @@ def test_each_decision_names_its_subject_without_secrets(attempt: Attempt) -> No
     assert of_type(attempt, CommandContained) == [
         CommandContained(IncidentKind.HOST, "packages.example.com")
     ]
+    assert of_type(attempt, AccessDecided) == [
+        AccessDecided(Operation.CONNECT, "a.example:443", by="commands", allowed=True)
+    ]
     assert attempt.fold().denied_hosts == ("packages.example.com",)
     assert "hosts that commands may reach: a.example" in attempt.told(1)
+
+
+@pytest.mark.parametrize(
+    ("call", "refusal"),
+    [
+        (use("sudo", command="x"), Refusal.TOOL),
+        (use("bash", command="x"), Refusal.OPERATION),
+        (use("read", path="x"), Refusal.INPUT),
+        (use("read", file_path="/etc/passwd"), Refusal.PATH),
+        (use("write", file_path=".git/hooks/x", content=""), Refusal.GIT),
+        (use("write", file_path="conductor/tracks/x/plan.md", content=""), Refusal.CONTROL),
+        (use("read", file_path="secrets/x"), Refusal.HIDDEN),
+        (use("write", file_path=".fanfold/output/1.txt", content=""), Refusal.OUTPUT),
+        (use("write", file_path="docs/x", content=""), Refusal.SCOPE),
+    ],
+)
+def test_a_denial_is_logged_by_its_rule(attempt: Attempt, call: Block, refusal: Refusal) -> None:
+    attempt.context = a_context(writes=("src/**",), context_deny=("secrets/**",))
+    attempt.run(reply(call), DONE)
+    denied, submitted = of_type(attempt, ToolCalled)
+    assert isinstance(denied, ToolCalled)
+    assert isinstance(submitted, ToolCalled)
+    assert (denied.allowed, denied.refusal) == (False, refusal)
+    assert (submitted.allowed, submitted.refusal) == (True, None)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +168,8 @@ def test_what_is_no_role_file_is_left_alone(text: str | None) -> None:
         ("command_contained", {"kind": "host"}, Category.NETWORK),
         ("command_contained", {"kind": "address"}, Category.NETWORK),
         ("command_contained", {"kind": "time"}, Category.SANDBOX),
+        ("access_decided", {"operation": "network.connect"}, Category.NETWORK),
+        ("access_decided", {"operation": "secret.read"}, Category.AUTHORIZATION),
         ("tool_called", {"allowed": True}, Category.DATA_ACCESS),
         ("tool_called", {"allowed": False}, Category.AUTHORIZATION),
         ("attempt_claimed", {}, Category.AUTHENTICATION),
