@@ -11,7 +11,6 @@ from fanfold.cli.engines import AWS, LOCAL, NAMES, engine_of
 from fanfold.cli.engines.whereabouts import remembered
 from fanfold.errors import ArtifactMissing, UnknownRun
 from fanfold.run.state import UnitStatus
-from fanfold.run.view import outcome_of
 from fanfold.steps.journal import Journal
 from fanfold.steps.request import load_request
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from fanfold.bootstrap import Project
     from fanfold.cli.engines import Engine
     from fanfold.cli.engines.whereabouts import Place
+    from fanfold.run.listing import RunRow
     from fanfold.run.state import RunState
 
 
@@ -93,19 +93,31 @@ def known_runs(project: Project, engine: str | None = None) -> list[Run]:
     return local if engine == LOCAL else local + _sent_from_here(project)
 
 
+def known_rows(project: Project, engine: str | None = None) -> list[RunRow]:
+    """The runs that `known_runs` gives, as rows of a list."""
+    if engine is not None:
+        return engine_of(project, engine).rows()
+    rows = engine_of(project, LOCAL).rows()
+    for found, names in _places(project).items():
+        rows += found.rows(names)
+    return rows
+
+
 def _runs_of(engine: Engine) -> list[Run]:
     return [Run(engine, name) for name in engine.names()]
 
 
 def _sent_from_here(project: Project) -> list[Run]:
-    """The runs that went into a cloud; nothing of AWS is imported where there are none."""
-    engines: dict[Place, Engine] = {}
-    runs: list[Run] = []
+    places = _places(project)
+    return [Run(engine, name) for engine, names in places.items() for name in names]
+
+
+def _places(project: Project) -> dict[Engine, list[str]]:
+    """Where runs went into a cloud; nothing of AWS is imported where there are none."""
+    names: dict[Place, list[str]] = {}
     for record in remembered(project):
-        if record.place not in engines:
-            engines[record.place] = engine_of(project, AWS, record.place)
-        runs.append(Run(engines[record.place], record.run_id))
-    return runs
+        names.setdefault(record.place, []).append(record.run_id)
+    return {engine_of(project, AWS, place): runs for place, runs in names.items()}
 
 
 def _just_asked_for(engine: Engine, wanted: str | None) -> list[Run]:
@@ -137,14 +149,6 @@ def is_kept(run: Run) -> bool:
     except ArtifactMissing:
         return False
     return True
-
-
-def standing(engine: Engine, state: RunState) -> str:
-    """One word for how a run stands."""
-    outcome = outcome_of(state)
-    if outcome is not None:
-        return outcome.value
-    return "running" if engine.is_driven(state.run_id) else "interrupted"
 
 
 def waiting_gate(state: RunState, wanted: str | None) -> str:

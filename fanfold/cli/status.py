@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from fanfold.cli.known_batches import KnownBatch, batch_names, find_batch
 from fanfold.cli.output import say, say_json, table
-from fanfold.cli.runs import add_run_argument, find_run, known_runs, project_of, standing
+from fanfold.cli.runs import add_run_argument, find_run, known_rows, project_of
 from fanfold.run.money import dollars
 from fanfold.run.view import gate_line, run_view
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     import argparse
 
     from fanfold.bootstrap import Project
-    from fanfold.cli.runs import Run
+    from fanfold.run.listing import RunRow
 
 EXAMPLES = """\
 examples:
@@ -75,7 +74,7 @@ def describe(view: dict[str, Any]) -> str:
 
 
 def _list(project: Project, engine: str | None, *, as_json: bool) -> None:
-    found = [_row(run) for run in known_runs(project, engine)]
+    found = [_row(row) for row in known_rows(project, engine)]
     batches = [_batch_row(KnownBatch(project, name)) for name in batch_names(project)]
     if as_json:
         say_json({"schema": "fanfold.runs/1", "runs": found, "batches": batches})
@@ -110,16 +109,15 @@ def _batch_row(batch: KnownBatch) -> dict[str, Any]:
     }
 
 
-def _row(run: Run) -> dict[str, Any]:
-    state = run.journal().state
-    asked = state.requested_at.isoformat(timespec="seconds") if state.requested_at else None
+def _row(row: RunRow) -> dict[str, Any]:
+    asked = row.requested_at
     return {
-        "run": state.run_id,
-        "plan": state.plan,
-        "batch": state.options.batch or None,
-        "outcome": standing(run.engine, state),
-        "requested_at": asked,
-        "units": Counter(u.status.value for u in state.units.values()),
-        "cost_usd": dollars(state.spent),
-        "cap_usd": dollars(state.cap),
+        "run": row.run,
+        "plan": row.plan,
+        "batch": row.batch or None,
+        "outcome": row.standing,
+        "requested_at": asked.isoformat(timespec="seconds") if asked else None,
+        "units": row.units,
+        "cost_usd": dollars(row.spent),
+        "cap_usd": dollars(row.cap),
     }

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from moto.server import ThreadedMotoServer
 
+from fanfold.adapters.aws.clients import Clients
 from fanfold.adapters.local.sandbox import NoSandbox
 from fanfold.bootstrap import models_of, prices_of
 from fanfold.bootstrap_aws import Claim, aws
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from fanfold.adapters.aws.clients import Clients
     from fanfold.bootstrap_aws import Cloud
     from fanfold.steps.wiring import Wiring
 
@@ -228,6 +228,23 @@ def hosted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Host]:
                 yield host
             finally:
                 host.close()
+
+
+def requests_of_commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What commands ask of AWS from now on, by the names of its operations."""
+    asked: list[str] = []
+
+    def note(model: Any, **_: Any) -> None:
+        asked.append(model.name)
+
+    class Counted(Clients):
+        def _client(self, *which: Any, **how: Any) -> Any:
+            client = super()._client(*which, **how)
+            client.meta.events.register("before-call", note, unique_id="note")
+            return client
+
+    monkeypatch.setattr("fanfold.cli.engines.aws.Clients", Counted)
+    return asked
 
 
 def _staged(cloud: Cloud) -> Cloud:

@@ -7,17 +7,17 @@ is written follows from the stream itself, so that the views can be dropped and 
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from fanfold.adapters.aws.table import ConditionFailed, Item, Put, Table, number, text
 from fanfold.errors import FanfoldError
 from fanfold.run.events import recorded, run_stream
 from fanfold.run.evolve import fold
-from fanfold.run.view import outcome_of
+from fanfold.run.listing import RunRow, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,22 +30,6 @@ TRIES = 20
 _DIGITS = 12
 _RUN = run_stream("")
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
-_UNFINISHED = {False: "queued", True: "running"}
-
-
-class RunRow(msgspec.Struct, frozen=True):
-    """A run in a list; money in micro-dollars, `version` that of its stream."""
-
-    run: str
-    version: int
-    plan: str
-    standing: str
-    requested_at: datetime | None
-    updated_at: datetime | None
-    spent: int
-    reserved: int
-    cap: int
-    units: dict[str, int]
 
 
 class Page(NamedTuple):
@@ -198,19 +182,7 @@ class Projections:
 
 def _row(run: str, envelopes: Sequence[Envelope]) -> RunRow:
     state = fold([event for e in envelopes if (event := recorded(e)) is not None])
-    outcome = outcome_of(state)
-    return RunRow(
-        run=run,
-        version=envelopes[-1].version,
-        plan=state.plan,
-        standing=outcome.value if outcome else _UNFINISHED[state.admitted],
-        requested_at=state.requested_at,
-        updated_at=state.updated_at,
-        spent=state.spent,
-        reserved=state.reserved,
-        cap=state.cap,
-        units=dict(Counter(unit.status.value for unit in state.units.values())),
-    )
+    return replace(row_of(run, state), version=envelopes[-1].version)
 
 
 def _unchanged(item: Item, field: str, value: int) -> Put:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fanfold.cli.engines.whereabouts import Place
     from fanfold.cli.follow import Pace
     from fanfold.ports import ArtifactStore, EventStore
+    from fanfold.run.listing import RunRow
     from fanfold.run.state import RunState
     from fanfold.steps.answer import Change, Word
     from fanfold.steps.request import Request
@@ -36,6 +37,10 @@ class Engine(Protocol):
 
     def names(self) -> Sequence[str]:
         """The runs that this engine knows, the oldest first."""
+        ...
+
+    def rows(self, names: Sequence[str] | None = None) -> list[RunRow]:
+        """These runs, or all that `names` tells, in that order, as they stand."""
         ...
 
     def knows(self, run_id: str) -> bool:

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn
 
+from msgspec.structs import replace
+
 from fanfold.adapters.aws.artifact_store import S3ArtifactStore
 from fanfold.adapters.aws.clients import Clients
 from fanfold.adapters.aws.event_store import DynamoEventStore
@@ -29,6 +31,7 @@ from fanfold.engine import Interrupted
 from fanfold.errors import CloudError, CloudUnavailable, InvalidSettings, RunBusy, UserError
 from fanfold.run.artifacts import run_file
 from fanfold.run.events import CancelRequested, RunResumed
+from fanfold.run.listing import INTERRUPTED, UNFINISHED, row_of
 from fanfold.run.offer import AGAIN, model_problem, out_of_reach
 from fanfold.run.view import outcome_of, run_view
 from fanfold.settings import deployment_of, offer_of, own_version
@@ -36,11 +39,11 @@ from fanfold.steps.hand_in import hand_in, was_handed_in
 from fanfold.steps.journal import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
-    from fanfold.adapters.aws.projections import RunRow
     from fanfold.bootstrap import Project
     from fanfold.cli.engines.whereabouts import Place
+    from fanfold.run.listing import RunRow
     from fanfold.run.state import RunState
     from fanfold.settings import Deployment, Offer
     from fanfold.steps.answer import Change, Word
@@ -121,14 +124,30 @@ class Account:
         with translated("see who you are"):
             return self.clients.identity.get_caller_identity()["Arn"].rpartition("/")[2]
 
-    def rows(self) -> list[RunRow]:
-        """The project's runs as the deployment lists them, the oldest first."""
+    def rows(self, names: Sequence[str] | None = None) -> list[RunRow]:
+        """From the deployment's own list: no log is read but of what that is late with."""
+        listed = {row.run: row for row in self._listed()}
+        wanted = listed if names is None else names
+        return [self._row(name, listed.get(name)) for name in wanted]
+
+    def _listed(self) -> list[RunRow]:
         events = self.events
         table = Table(self.clients.dynamodb, self.deployment.projections_table)
         return Projections(table, self.place.project, events).runs()
 
+    def _row(self, run_id: str, listed: RunRow | None) -> RunRow:
+        if listed is not None:
+            over = listed.standing in UNFINISHED and self._is_over(run_id, listed.generation)
+            if not over:
+                return listed
+        state = self._state(run_id)
+        row = row_of(run_id, state)
+        if row.standing in UNFINISHED and not self._is_driven(state):
+            return replace(row, standing=INTERRUPTED)
+        return row
+
     def names(self) -> list[str]:
-        return [row.run for row in self.rows()]
+        return [row.run for row in self._listed()]
 
     def knows(self, run_id: str) -> bool:
         return was_handed_in(self.artifacts, run_id)
@@ -237,14 +256,15 @@ class Account:
         """One that has no execution yet gets one: from the queue, or once its request is heard."""
         if state.outcome is not None:
             return False
-        if state.requested_at is None:
-            return True
+        return state.requested_at is None or not self._is_over(state.run_id, state.generation)
+
+    def _is_over(self, run_id: str, generation: int) -> bool:
+        """Whether that generation's execution has ended; one that is to come has not."""
         try:
-            execution = self._executions.name_of(state.run_id, state.generation)
-            return not self._executions.is_over(execution)
+            return self._executions.is_over(self._executions.name_of(run_id, generation))
         except CloudError as error:
             if error.code == "ExecutionDoesNotExist":
-                return True
+                return False
             raise
 
     def _settled(self, run_id: str) -> RunState:

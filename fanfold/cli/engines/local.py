@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from fanfold.bootstrap import local_lease, prepare_environment, require_model, require_sandbox
 from fanfold.cli.engines import LOCAL
 from fanfold.cli.follow import Pace
 from fanfold.cli.output import tell
 from fanfold.run.events import CancelRequested, run_stream
+from fanfold.run.listing import INTERRUPTED, RUNNING, UNFINISHED, row_of
 from fanfold.steps.journal import Journal
 from fanfold.steps.request import submit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from fanfold.bootstrap import Project
     from fanfold.ports import ArtifactStore, EventStore
+    from fanfold.run.listing import RunRow
     from fanfold.run.state import RunState
     from fanfold.steps.answer import Change, Word
     from fanfold.steps.request import Request
@@ -45,6 +50,15 @@ class ThisMachine:
     def names(self) -> list[str]:
         names = (s.removeprefix(STREAM) for s in self.events.streams(STREAM))
         return [n for n in names if "/" not in n]
+
+    def rows(self, names: Sequence[str] | None = None) -> list[RunRow]:
+        return [self._row(name) for name in (self.names() if names is None else names)]
+
+    def _row(self, run_id: str) -> RunRow:
+        row = row_of(run_id, Journal(self.events, run_id).refresh())
+        if row.standing not in UNFINISHED:
+            return row
+        return replace(row, standing=RUNNING if self.is_driven(run_id) else INTERRUPTED)
 
     def knows(self, run_id: str) -> bool:
         return run_id in self.names()

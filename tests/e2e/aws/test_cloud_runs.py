@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.fakes.hosted import hosted
+from tests.fakes.hosted import hosted, requests_of_commands
 from tests.fakes.projects import PLAN, fanfold, git
 from tests.fakes.tracks import OPEN_TRACK, letters, letters_repository, play, until
 
@@ -270,6 +270,31 @@ def test_a_track_that_is_ready_is_submitted(
     assert host.asked_for(1)
     assert fanfold(root, "status", ready.json["run"], "--json").code == 0
     assert fanfold(root, *CLOUD, "--detach").json["run"] == ready.json["run"]
+    host.forget()
+
+
+def test_a_list_of_runs_takes_few_requests_however_many_there_are(
+    host: Host, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = [
+        fanfold(root, *CLOUD, "--only", task, "--rerun").json["run"]
+        for task in ("1.1", "1.2", "1.1")
+    ]
+    until(lambda: all(listed(root).get(r, {}).get("outcome") == "completed" for r in done))
+    asked = requests_of_commands(monkeypatch)
+    assert list(listed(root)) == done
+    assert asked == ["DescribeStacks", "Query"]
+    host.held = True
+    waits = fanfold(root, *CLOUD, "--detach", "--rerun").json["run"]
+    asked.clear()
+    rows = {row["run"]: row for row in fanfold(root, "status", "--json").json["runs"]}
+    assert list(rows) == [*done, waits]
+    assert {row["outcome"] for row in rows.values()} == {"completed", "queued"}
+    # Of what is not in the list yet, the log is read.
+    assert asked == ["DescribeStacks", "Query", "Query"]
+    assert fanfold(root, *HERE, "--only", "1.1").code == 0
+    (own,) = fanfold(root, "status", "--engine", "local", "--json").json["runs"]
+    assert {k: type(v) for k, v in own.items()} == {k: type(v) for k, v in rows[done[0]].items()}
     host.forget()
 
 
