@@ -27,7 +27,7 @@ from fanfold.run.attempt import AttemptLimits, Context, Exit, Purpose, TaskText,
 from fanfold.settings import environment
 
 if TYPE_CHECKING:
-    from fanfold.ports import Workspace
+    from fanfold.ports import Model, Workspace
 
 MODEL = "claude-sonnet-5-5"
 
@@ -88,10 +88,10 @@ def played(
         workspace = workspaces.open(tree, shell=True, name="x")
         workspace.run("true", 9)
         script = Script(files=files, together=together)
-        context = _context(tree, instructions)
-        desk = _desk(folder, workspace, script)
+        context = attempt(tree, TASK, instructions)
+        at = desk(folder, workspace, script)
         started = time.perf_counter()
-        report = run_attempt(context, desk)
+        report = run_attempt(context, at)
         seconds = time.perf_counter() - started
         workspaces.close()
     if report.exit is not Exit.SUBMITTED or report.steps != len(script.turns):
@@ -99,7 +99,8 @@ def played(
     return Played(seconds, script.requests, script.replies)
 
 
-def _context(tree: str, instructions: str) -> Context:
+def attempt(tree: str, task: str, instructions: str = "") -> Context:
+    """An attempt at `task` by commands and files."""
     return Context(
         run_id="r",
         attempt="a.1",
@@ -107,7 +108,7 @@ def _context(tree: str, instructions: str) -> Context:
         role="implementer",
         purpose=Purpose.WORK,
         base_tree=tree,
-        tasks=(TaskText("a", "Shout", TASK),),
+        tasks=(TaskText("a", task.partition("\n")[0], task),),
         limits=AttemptLimits(10_000_000),
         model=MODEL,
         instructions=(("AGENTS.md", instructions),) if instructions else (),
@@ -115,14 +116,15 @@ def _context(tree: str, instructions: str) -> Context:
     )
 
 
-def _desk(folder: Path, workspace: Workspace, script: Script) -> Desk:
+def desk(folder: Path, workspace: Workspace, model: Model) -> Desk:
+    """What `model` works with, its events below `folder`."""
     clock = SystemClock()
     lines: list[Any] = []
     store = JsonlEventStore(folder / ".ws", "x", clock, FileArtifactStore(folder / ".ws"))
     return Desk(
         events=AttemptLog(store, "run/r/attempt/a.1"),
         workspace=workspace,
-        model=script,
+        model=model,
         prices=ModelPrices({}),
         clock=clock,
         secrets=Secrets(),

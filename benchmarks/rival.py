@@ -1,6 +1,8 @@
-"""mini-swe-agent on the benchmark's forty commands, as it ships: its templates, its one tool.
+"""mini-swe-agent as it ships: its templates, its one tool, its breakpoints.
 
-It is heavy, so it is not installed: `uv` fetches it, and this file runs in a process of its own.
+It is heavy, so it is not installed: `uv` fetches it, and this file runs in a process of its own. It
+plays the benchmark's forty commands without a model, or goes through litellm to an API (`wire`), or
+counts tokens by litellm's tokenizer of Claude (`count`).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 RIVAL = "mini-swe-agent==2.4.6"
+MODEL = "anthropic/claude-sonnet-5-5"
 STEPS, LINES = 40, 120
 TASK = "Make part 7 shout, and its tests.\n" * 20
 
@@ -79,12 +82,10 @@ def play(folder: Path) -> dict[str, Any]:
     return {"seconds": seconds, "tool": tool, "texts": texts, "lengths": lengths}
 
 
-def _shipped() -> dict[str, Any]:
+def _shipped(config: str = "mini.yaml") -> dict[str, Any]:
     yaml = importlib.import_module("yaml")
     package = importlib.import_module("minisweagent")
-    return yaml.safe_load(
-        (Path(package.__file__ or "").parent / "config" / "mini.yaml").read_text()
-    )
+    return yaml.safe_load((Path(package.__file__ or "").parent / "config" / config).read_text())
 
 
 def _output(models: Any, step: int) -> dict[str, Any]:
@@ -99,10 +100,43 @@ def _blocks(message: dict[str, Any]) -> list[str]:
     return [str(message.get("content") or ""), *calls]
 
 
+def wire(folder: Path, url: str, config: str, path: str, task: str) -> None:
+    """One attempt in `folder` with the model at `url`, set up by one of its configurations."""
+    agents = importlib.import_module("minisweagent.agents.default")
+    local = importlib.import_module("minisweagent.environments.local")
+    models = importlib.import_module("minisweagent.models")
+    given = _shipped(config)
+    reached = {**given["model"].get("model_kwargs", {}), "api_base": url, "api_key": "x" * 20}
+    known = {"model_name": MODEL, "cost_tracking": "ignore_errors", "model_kwargs": reached}
+    env = {**given["environment"]["env"], "PATH": path}
+    environment = local.LocalEnvironment(cwd=str(folder), env=env)
+    templates = {k: given["agent"][k] for k in ("system_template", "instance_template")}
+    agent = agents.DefaultAgent(
+        models.get_model(config={**given["model"], **known}), environment, **templates
+    )
+    agent.run(task)
+
+
+def count(texts: list[str]) -> list[int]:
+    """Tokens of each."""
+    tokenizers = importlib.import_module("tokenizers")
+    package = importlib.import_module("litellm")
+    known = Path(package.__file__ or "").parent / "litellm_core_utils" / "tokenizers"
+    tokenizer = tokenizers.Tokenizer.from_file(str(known / "anthropic_tokenizer.json"))
+    return [len(tokenizer.encode(text).ids) for text in texts]
+
+
 def main() -> int:
-    with tempfile.TemporaryDirectory() as name:
-        make_files(Path(name))
-        print(json.dumps(play(Path(name))))
+    match sys.argv[1:]:
+        case ["wire", folder, url, config, path]:
+            wire(Path(folder), url, config, path, sys.stdin.read())
+            print()
+        case ["count"]:
+            print(json.dumps(count(json.load(sys.stdin))))
+        case _:
+            with tempfile.TemporaryDirectory() as name:
+                make_files(Path(name))
+                print(json.dumps(play(Path(name))))
     return 0
 
 

@@ -84,6 +84,7 @@ class Broker:
 
         What `guard` raises, and a bug in a tool, goes through.
         """
+        self._bench.known.turn()
         failed = self._bench.submit_blocked = False
         for reads, group in groupby(map(self._judge, calls), lambda judged: judged.reads):
             judged = list(group)

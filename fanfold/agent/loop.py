@@ -66,8 +66,7 @@ class Loop:
         for name, text in prompt.spills.items():
             self.bench.spill.put(name, text)
         self.cuts = prompt.cuts
-        without = () if context.purpose in JUDGING else ("choice",)
-        tools = [tool.definition(without) for tool in policy.tools(TOOLS)]
+        tools = [tool.definition(_unused(context)) for tool in policy.tools(TOOLS)]
         self._history = History(prompt.system, tools, prompt.task)
         self._broker = Broker(self.bench, policy, TOOLS, desk.clock, self._guard)
         self._caller = Caller(context, desk, purse, timing, self._history, self._guard)
@@ -101,6 +100,7 @@ class Loop:
         notes = self._compactor.finish(answer.reply)
         self._transcript.line("compacted", step=self.steps, content=notes)
         self._circles.forget()
+        self.bench.known.forget()
 
     def query(self, wish: int = MAX_OUTPUT) -> Answer:
         if self.steps >= self.context.limits.steps:
@@ -240,6 +240,12 @@ def _bench(context: Context, role: Role, desk: Desk) -> Bench:
         stop=lambda: desk.keep_going() is not None,
         hosts=context.hosts,
     )
+
+
+def _unused(context: Context) -> tuple[str, ...]:
+    """Properties of tools that this attempt has no use for."""
+    unused = () if context.purpose in JUDGING else ("choice",)
+    return unused if len(_still_to_do(context)) > 1 else (*unused, "task")
 
 
 def _choices(context: Context) -> list[str]:

@@ -19,17 +19,21 @@ class ToolFailure(Exception):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What a call gave. `written` holds paths whose content really changed."""
+    """What a call gave. `written` holds paths whose content really changed.
+
+    `means` is what a shorter text stands for, where it is not all there is to say.
+    """
 
     text: str
     ok: bool = True
     read: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
     waiting: bool = False
+    means: str = ""
 
     @property
     def digest(self) -> str:
-        return digest(self.text)
+        return digest(self.means or self.text)
 
 
 A = TypeVar("A", bound=msgspec.Struct)
@@ -70,9 +74,16 @@ class Tool(Generic[A]):
         return msgspec.convert(given, self.arguments, strict=False)
 
     def definition(self, without: tuple[str, ...] = ()) -> dict[str, Any]:
-        """The tool as the Messages API wants it, less the properties named."""
+        """The tool as the Messages API wants it, less the properties named.
+
+        Empty defaults are left out too: every token of it is sent with every call.
+        """
         schema = msgspec.json.schema(self.arguments)["$defs"][self.arguments.__name__]
-        properties = {k: v for k, v in schema["properties"].items() if k not in without}
+        properties = {
+            name: {key: value for key, value in told.items() if key != "default" or value}
+            for name, told in schema["properties"].items()
+            if name not in without
+        }
         return {
             "name": self.name,
             "description": self.description,

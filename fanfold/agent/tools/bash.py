@@ -34,7 +34,7 @@ def run(bench: Bench, arguments: BashArguments) -> Result:
         ending = f"[stopped after {limit:g} s: the time a command may take]"
     else:
         ending = f"[exit code {result.exit_code}]"
-    output = bench.spill.shorten(result.output.rstrip("\n"))
+    output = bench.spill.squeeze(result.output.rstrip("\n"))
     waiting = _WAITING.search(arguments.command.strip()) is not None
     if denied := hosts(result.incidents):
         allowed = ", ".join(bench.hosts) or "none"

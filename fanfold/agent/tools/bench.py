@@ -9,6 +9,7 @@ import msgspec
 from fanfold.agent.redaction import MARK
 from fanfold.agent.tools.base import ToolFailure
 from fanfold.agent.tools.spill import PREFIX, Spill
+from fanfold.agent.tools.told import Told
 from fanfold.errors import WorkspaceError
 from fanfold.patch.globs import any_matches
 
@@ -57,6 +58,7 @@ class Bench:
         self.workspace, self.command_s, self.max_file_bytes = workspace, command_s, max_file_bytes
         self.redact = redact
         self.spill = Spill(redact)
+        self.known = Told()
         self.edit_failures: dict[str, int] = {}
         self.submission: Submission | None = None
         self.choices = tuple(choices)

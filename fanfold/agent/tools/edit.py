@@ -23,7 +23,7 @@ GIVE_FILE_AFTER = 3
 
 
 class EditArguments(msgspec.Struct, frozen=True):
-    file_path: Annotated[str, Meta(description="Relative to the repository root.")]
+    file_path: str
     old_string: Annotated[str, Meta(description="Exact text; must be unique in the file.")]
     new_string: str
     replace_all: bool = False

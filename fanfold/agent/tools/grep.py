@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -33,14 +34,14 @@ class GrepArguments(msgspec.Struct, frozen=True):
 
 def run(bench: Bench, arguments: GrepArguments) -> Result:
     pattern = Pattern(arguments.pattern, SECONDS)
-    lines: list[str] = []
-    for line in _matches(bench, pattern, _candidates(bench, arguments)):
-        if len(lines) == LIMIT:
-            lines.append(f"[more than {LIMIT} matching lines; narrow the pattern, path or glob]")
-            break
-        lines.append(line)
-    if not lines:
+    found = list(islice(_matches(bench, pattern, _candidates(bench, arguments)), LIMIT + 1))
+    if not found:
         return Result(f"No line matches {arguments.pattern!r}.")
+    lines: list[str] = []
+    for path, matches_ in groupby(found[:LIMIT], lambda match: match[0]):
+        lines += [path, *(line for _, line in matches_)]
+    if len(found) > LIMIT:
+        lines.append(f"[more than {LIMIT} matching lines; narrow the pattern, path or glob]")
     return Result(bench.spill.shorten("\n".join(lines)))
 
 
@@ -52,8 +53,11 @@ def _candidates(bench: Bench, arguments: GrepArguments) -> list[str]:
     return [path for path in paths if matches(wanted, path)]
 
 
-def _matches(bench: Bench, pattern: Pattern, paths: list[str]) -> Iterator[str]:
-    """A line must match as it is told, too: the pattern could ask for a secret otherwise."""
+def _matches(bench: Bench, pattern: Pattern, paths: list[str]) -> Iterator[tuple[str, str]]:
+    """Path and numbered line.
+
+    A line must match as it is told, too: the pattern could ask for a secret otherwise.
+    """
     for path in paths:
         try:
             text = shown(bench.read(path))
@@ -64,12 +68,12 @@ def _matches(bench: Bench, pattern: Pattern, paths: list[str]) -> Iterator[str]:
         for number in found:
             line = told[number]
             if pattern.found_in(line):
-                yield f"{path}:{number + 1}:{line.rstrip(chr(13))[:LINE_LIMIT]}"
+                yield path, f"{number + 1}:{line.rstrip(chr(13))[:LINE_LIMIT]}"
 
 
 TOOL = Tool(
     "grep",
-    "Search file contents with a regular expression; gives path:line:text.",
+    "Search file contents with a regular expression; gives each file's path, then number:text.",
     Operation.READ,
     GrepArguments,
     run,

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from fanfold.agent.paths import normal
 from fanfold.agent.tools.base import Result, Tool, ToolFailure
+from fanfold.agent.tools.told import UNCHANGED
 from fanfold.run.access import Operation
 
 if TYPE_CHECKING:
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
 
 LIMIT = 20_000
 LINE_LIMIT = 2_000
+NUMBERED_EVERY = 10
+WORTH_SAVING = 400
 
 
 class ReadArguments(msgspec.Struct, frozen=True):
-    file_path: Annotated[str, Meta(description="Relative to the repository root.")]
+    file_path: str
     view_range: (
         Annotated[list[int], Meta(description="[first, last] line, from 1; last -1: the end.")]
         | UnsetType
@@ -28,11 +31,15 @@ class ReadArguments(msgspec.Struct, frozen=True):
 
 def run(bench: Bench, arguments: ReadArguments) -> Result:
     path = normal(arguments.file_path)
-    lines = lines_of(bench.told(path))
+    whole = bench.told(path)
+    lines = lines_of(whole)
     if not lines:
         return Result(f"{path} is empty.", read=(path,))
     first, last = _range(arguments, len(lines))
-    return Result(numbered(lines, first, last), read=(path,))
+    text = numbered(lines, first, last)
+    if WORTH_SAVING < len(text) <= LIMIT and not bench.known.tell(path, whole, first, last):
+        return Result(UNCHANGED, read=(path,), means=text)
+    return Result(text, read=(path,))
 
 
 def lines_of(text: str) -> list[str]:
@@ -55,11 +62,16 @@ def _range(arguments: ReadArguments, count: int) -> tuple[int, int]:
 
 
 def numbered(lines: list[str], first: int, last: int) -> str:
-    """Lines `first` to `last` (from 1) with their numbers, as far as 20,000 characters go."""
+    """Lines `first` to `last` (from 1) behind a margin, as far as 20,000 characters go.
+
+    The margin has the number of the first line and of every tenth: all of them would be a fifth of
+    what a model reads.
+    """
     shown_lines: list[str] = []
     room = LIMIT
     for number in range(first, last + 1):
-        line = f"{number}\t{_cut(lines[number - 1].rstrip(chr(13)))}"
+        margin = number if number == first or number % NUMBERED_EVERY == 0 else ""
+        line = f"{margin}\t{_cut(lines[number - 1].rstrip(chr(13)))}"
         room -= len(line) + 1
         if room < 0 and shown_lines:
             shown_lines.append(
@@ -78,7 +90,8 @@ def _cut(line: str) -> str:
 
 TOOL = Tool(
     "read",
-    "Read a text file. Lines come with their numbers, which are not part of the file.",
+    "Read a text file. Each line stands behind a tab, every tenth with its number before it; "
+    "neither is part of the file.",
     Operation.READ,
     ReadArguments,
     run,

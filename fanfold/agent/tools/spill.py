@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fanfold.agent.tools.squeeze import squeezed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,8 +35,19 @@ class Spill:
         text = self._redact(text)
         if len(text) <= HEAD + TAIL:
             return text
+        return elide(text, HEAD, TAIL, f"; {self._kept(text)}")
+
+    def squeeze(self, text: str) -> str:
+        """The output of a command without its idle lines, shortened, and where the whole is."""
+        text = self._redact(text)
+        less = squeezed(text)
+        if less.count("\n") == text.count("\n"):
+            return self.shorten(less)
+        return f"{elide(less, HEAD, TAIL)}\n[{self._kept(text)}]"
+
+    def _kept(self, text: str) -> str:
         path = self.put(f"{len(self._texts) + 1}.txt", text)
-        return elide(text, HEAD, TAIL, f"; the whole is in {path}: use read or grep on it")
+        return f"the whole is in {path}: use read or grep on it"
 
     def paths(self) -> list[str]:
         return sorted(self._texts)

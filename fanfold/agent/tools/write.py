@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class WriteArguments(msgspec.Struct, frozen=True):
-    file_path: Annotated[str, Meta(description="Relative to the repository root.")]
+    file_path: str
     content: Annotated[str, Meta(description="The whole file.")]
 
 

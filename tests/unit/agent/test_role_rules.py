@@ -119,7 +119,7 @@ def test_searches_and_the_map_show_what_the_role_may_read(attempt: Attempt) -> N
     attempt.workspace = MemoryWorkspace({"src/a.py": "one\n", "private.py": "one\n"})
     attempt.context = a_context(rules=RoleRules(reads=("src/**",)))
     attempt.run(reply(use("glob", "1", pattern="**/*.py"), use("grep", "2", pattern="one")), DONE)
-    assert "src/a.py:1:one" in attempt.told()
+    assert "src/a.py\n1:one" in attempt.told()
     assert "private.py" not in str(attempt.model.requests)
 
 

@@ -63,18 +63,28 @@ def test_definitions_have_the_shapes_that_models_know() -> None:
     assert "$ref" not in str([tool.definition() for tool in TOOLS.values()])
 
 
-def test_read_numbers_lines() -> None:
+def test_read_numbers_the_first_line_and_every_tenth() -> None:
+    on = bench()
+    on.workspace.write("long.txt", "".join(f"line {n}\n" for n in range(1, 31)).encode())
+    shown = call(on, "read", file_path="long.txt", view_range=[8, 21]).text.split("\n")
+    assert [shown[i] for i in (0, 1, 2, 3, 12)] == [
+        "8\tline 8",
+        "\tline 9",
+        "10\tline 10",
+        "\tline 11",
+        "20\tline 20",
+    ]
     result = call(bench(), "read", file_path="./src//a.py")
-    assert result.text.split("\n")[3] == "4\t    return 1"
+    assert result.text.split("\n")[3] == "\t    return 1"
     assert result.read == ("src/a.py",)
 
 
 @pytest.mark.parametrize(
-    ("span", "lines"), [([2, 3], [2, 3]), ([3, -1], [3, 4]), ([4, 99], [4]), ([1, 1], [1])]
+    ("span", "first", "count"), [([2, 3], 2, 2), ([3, -1], 3, 2), ([4, 99], 4, 1), ([1, 1], 1, 1)]
 )
-def test_read_a_range(span: list[int], lines: list[int]) -> None:
+def test_read_a_range(span: list[int], first: int, count: int) -> None:
     text = call(bench(), "read", file_path="src/a.py", view_range=span).text
-    assert [int(line.split("\t")[0]) for line in text.split("\n")] == lines
+    assert [line.split("\t")[0] for line in text.split("\n")] == [str(first), *[""] * (count - 1)]
 
 
 @pytest.mark.parametrize("span", [[0, 2], [3, 2], [9, 12], [1], [1, 2, 3]])
@@ -85,10 +95,10 @@ def test_read_says_what_is_wrong_with_a_range(span: list[int]) -> None:
 
 def test_read_of_a_long_file_says_how_to_go_on() -> None:
     on = bench()
-    on.workspace.write("long.txt", b"x" * 80 + b"\n" + b"y" * 80 + b"\n" * 6_000)
+    on.workspace.write("long.txt", b"x" * 80 + b"\n" + b"y\n" * 9_000)
     text = call(on, "read", file_path="long.txt").text
     assert len(text) < 21_000
-    assert text.endswith("of 6001; read on with view_range]")
+    assert text.endswith("of 9001; read on with view_range]")
 
 
 def test_read_of_binary_odd_empty_and_absent_files() -> None:
@@ -149,7 +159,7 @@ def test_edit_keeps_bytes_that_are_not_utf8() -> None:
         ("return 1", "return 1", "are the same"),
         ("f", "h", "matches 2 times, at lines 3, 3"),
         ("return 7", "return 1", "at line 4: the edit seems to be applied already"),
-        ("def f():\n    return 7", "z", "nearly the same:\n3\tdef f():\n4\t    return 1"),
+        ("def f():\n    return 7", "z", "nearly the same:\n3\tdef f():\n\t    return 1"),
         ("def fff():", "z", "nearly the same:\n3\tdef f():"),
         ("quite another world", "z", "nor anything close"),
     ],
@@ -168,7 +178,7 @@ def test_the_third_failed_edit_of_a_file_gives_its_text() -> None:
             edit(on, "src/a.py", f"absent {i}", "x")
         said.append(str(failure.value))
     assert ["It now reads" in text for text in said] == [False, False, True]
-    assert said[2].endswith("4\t    return 1")
+    assert said[2].endswith("\n\t    return 1")
     edit(on, "src/a.py", "return 1", "return 9")
     assert on.edit_failures == {}
 
@@ -201,11 +211,11 @@ def test_glob_shows_two_hundred_paths_and_counts_the_rest() -> None:
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
-        ({"pattern": r"return \d"}, ["src/a.py:4:    return 1", "src/b.py:2:    return 2"]),
-        ({"pattern": "return", "glob": "*.md"}, ["docs/x.md:2:return"]),
-        ({"pattern": "return", "path": "src/b.py"}, ["src/b.py:2:    return 2"]),
-        ({"pattern": "return", "path": "src", "glob": "**/a.*"}, ["src/a.py:4:    return 1"]),
-        ({"pattern": "caf"}, ["latin.txt:1:caf\ufffd one"]),
+        ({"pattern": r"return \d"}, ["src/a.py\n4:    return 1", "src/b.py\n2:    return 2"]),
+        ({"pattern": "return", "glob": "*.md"}, ["docs/x.md\n2:return"]),
+        ({"pattern": "return", "path": "src/b.py"}, ["src/b.py\n2:    return 2"]),
+        ({"pattern": "return", "path": "src", "glob": "**/a.*"}, ["src/a.py\n4:    return 1"]),
+        ({"pattern": "caf"}, ["latin.txt\n1:caf\ufffd one"]),
         ({"pattern": "ELF"}, []),
     ],
 )
@@ -280,7 +290,7 @@ def test_long_output_is_shortened_and_can_be_searched_whole() -> None:
     assert f"{len(output) - HEAD - TAIL} characters left out" in text
     assert ".fanfold/output/1.txt" in text
     found = call(on, "grep", pattern="line 2500$", path=".fanfold/output/1.txt").text
-    assert found == ".fanfold/output/1.txt:2501:line 2500"
+    assert found == ".fanfold/output/1.txt\n2501:line 2500"
     assert (
         "line 2500"
         in call(on, "read", file_path=".fanfold/output/1.txt", view_range=[2501, 2501]).text
