@@ -24,6 +24,7 @@ from fanfold.adapters.aws.task_token import TaskToken
 from fanfold.adapters.local.clock import SystemClock
 from fanfold.errors import SandboxUnavailable
 from fanfold.run.artifacts import attempt_file, verify_file
+from fanfold.run.batch_events import batch_stream
 from fanfold.settings import (
     Credentials,
     credentials,
@@ -33,8 +34,9 @@ from fanfold.settings import (
     offer,
     worker,
 )
+from fanfold.steps.batch_request import project_of_batch
 from fanfold.steps.decide import lease_of, owner_of
-from fanfold.steps.journal import Journal
+from fanfold.steps.journal import BatchJournal, Journal
 from fanfold.steps.request import load_request
 from fanfold.steps.wiring import Supervision, Wiring
 
@@ -77,7 +79,8 @@ class Claim(NamedTuple):
 class Cloud:
     """What starts and steers executions; by run the ports of its steps, its project, its views.
 
-    `announced` tells the event bus what there is to tell of a run.
+    `announced` tells the event bus what there is to tell of a run. `batch_projected` brings the
+    views up to date with a batch, and tells of it.
 
     `claimed` is the same with the rights of one attempt, which a worker needs before all else; it
     raises `LeaseHeld`, `AttemptOver`, `ClaimRefused` or `CloudError`. `sessions` are `grant`'s own.
@@ -90,6 +93,7 @@ class Cloud:
     sessions: Sessions
     claimed: Callable[[Claim], Cloud]
     announced: Callable[[str], None]
+    batch_projected: Callable[[str], None]
 
 
 @cache
@@ -197,6 +201,7 @@ def _cloud(site: _Account, claimed: Callable[[Claim], Cloud]) -> Cloud:
     deployment, clients = site.deployment, site.clients
     supervision = Supervision(
         journal=lambda run_id: Journal(site.events(run_id), run_id),
+        batch=lambda batch_id: BatchJournal(site.batch_events(batch_id), batch_id),
         artifacts=site.artifacts,
         lease=site.lease,
         clock=site.clock,
@@ -207,7 +212,14 @@ def _cloud(site: _Account, claimed: Callable[[Claim], Cloud]) -> Cloud:
     secret = _sealing(deployment, clients)
     sessions = AttemptSessions(clients.identity, deployment.session_role, site.clock, secret)
     return Cloud(
-        supervision, site.wiring, site.project, site.projections, sessions, claimed, site.announce
+        supervision,
+        site.wiring,
+        site.project,
+        site.projections,
+        sessions,
+        claimed,
+        site.announce,
+        site.project_batch,
     )
 
 
@@ -272,8 +284,15 @@ class _Account:
         return load_request(self.artifacts, run_id).project
 
     def events(self, run_id: str) -> DynamoEventStore:
+        return self._events_of(self.project(run_id))
+
+    def batch_events(self, batch_id: str) -> DynamoEventStore:
+        """Raises `ArtifactMissing` for a batch that nobody asked for."""
+        return self._events_of(project_of_batch(self.artifacts, batch_id))
+
+    def _events_of(self, project: str) -> DynamoEventStore:
         table = Table(self.clients.dynamodb, self.deployment.events_table)
-        return DynamoEventStore(table, self.project(run_id), self.clock, self.artifacts)
+        return DynamoEventStore(table, project, self.clock, self.artifacts)
 
     def projections(self, run_id: str) -> Projections:
         table = Table(self.clients.dynamodb, self.deployment.projections_table)
@@ -282,9 +301,21 @@ class _Account:
     def announce(self, run_id: str) -> None:
         from fanfold.steps.announce import announce
 
+        announce(run_id, self.events(run_id), self._news_desk(self.project(run_id)))
+
+    def project_batch(self, batch_id: str) -> None:
+        """Raises `ArtifactMissing` for a batch that nobody asked for."""
+        from fanfold.steps.announce_batch import announce_batch
+
+        project = project_of_batch(self.artifacts, batch_id)
         table = Table(self.clients.dynamodb, self.deployment.projections_table)
-        bus, project = self.deployment.event_bus, self.project(run_id)
-        announce(run_id, self.events(run_id), BusNewsDesk(self.clients.events, bus, table, project))
+        events = self._events_of(project)
+        Projections(table, project, events).project(batch_stream(batch_id))
+        announce_batch(batch_id, events, self._news_desk(project))
+
+    def _news_desk(self, project: str) -> BusNewsDesk:
+        table = Table(self.clients.dynamodb, self.deployment.projections_table)
+        return BusNewsDesk(self.clients.events, self.deployment.event_bus, table, project)
 
     def wiring(self, run_id: str) -> Wiring:
         """The ports of the run's steps; its repository is made of what was pushed and published.
@@ -296,7 +327,7 @@ class _Account:
         from fanfold.adapters.git.workspaces import GitWorkspaces
         from fanfold.adapters.local.secrets import Secrets
 
-        base = load_request(self.artifacts, run_id).base
+        base = load_request(self.artifacts, run_id).pushed
         repository = SnapshotRepository(
             self._folder / f"{run_id}.git",
             self.artifacts,

@@ -58,6 +58,14 @@ class Said(msgspec.Struct, frozen=True):
     cap: int | None = None
 
 
+class SaidToBatch(msgspec.Struct, frozen=True):
+    """`word` is one of `steps.answer_batch.BATCH_WORDS`, whose own fields stand beside these."""
+
+    batch_id: str
+    word: str
+    by: str
+
+
 class AttemptTurn(msgspec.Struct, frozen=True):
     """One item of a wave and the `key` to it; `error` is what its place ended with, once it has."""
 

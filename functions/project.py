@@ -22,15 +22,14 @@ if TYPE_CHECKING:
 def handler(
     event: dict[str, Any], context: LambdaContext, cloud: Cloud | None = None
 ) -> PartialItemFailureResponse:
-    """A record only says which stream to look at; one that fails comes again with what follows.
-
-    Streams of batches are read by those who drive them.
-    """
+    """A record only says which stream to look at; one that fails comes again with what follows."""
     here = cloud or deployed()
 
     def take_in(record: DynamoDBRecord) -> None:
         stream: str = record.raw_event["dynamodb"]["Keys"]["stream"]["S"]
         kind, run_id, *attempt = stream.split("/")
+        if kind == "batch":
+            here.batch_projected(run_id)
         if kind != "run":
             return
         news = here.projections(run_id).project(stream)

@@ -1,4 +1,4 @@
-"""Start: begin the runs that messages ask for; a message that fails comes again alone."""
+"""Start: begin what messages ask for, runs and batches; one that fails comes again alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 
 from fanfold.bootstrap_aws import deployed
 from fanfold.errors import FanfoldError
+from fanfold.steps.carry_on import carry_on
 from fanfold.steps.intake import accept
 from fanfold.steps.start import start
 from functions.handling import logger
@@ -28,7 +29,11 @@ def handler(
 
     def begin(record: SQSRecord) -> None:
         try:
-            start(accept(record.body, supervision.artifacts), supervision)
+            asked = accept(record.body, supervision.artifacts)
+            if asked.is_batch:
+                carry_on(asked.name, supervision)
+            else:
+                start(asked.name, supervision)
         except FanfoldError as error:
             logger.error(f"refused: {error}", message_id=record.message_id)
             raise

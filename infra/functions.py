@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 RUNS, SNAPSHOTS, REQUESTS, DEPENDENCIES = "runs/", "snapshots/", "requests/", "deps/"
 QUEUE, WAITING = "queue/", "waiting/"
-SUPERVISED = (RUNS, REQUESTS, QUEUE, WAITING)
+BATCHES, UNDER_WAY = "batches/", "under-way/"
+SUPERVISED = (RUNS, BATCHES, REQUESTS, QUEUE, WAITING, UNDER_WAY)
 
 
 class Size(NamedTuple):
@@ -79,7 +80,7 @@ def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
     supervise = [
         *(*fold, access.read_artifacts(*SUPERVISED, SNAPSHOTS, DEPENDENCIES)),
         access.write_artifacts(*SUPERVISED),
-        *(access.delete_artifacts(QUEUE, WAITING), access.coordinate()),
+        *(access.delete_artifacts(QUEUE, WAITING, UNDER_WAY), access.coordinate()),
         *(access.start_runs(), access.look_at_runs(), access.answer_runs()),
     ]
     table: dict[str, list[iam.PolicyStatement]] = {
@@ -99,7 +100,7 @@ def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
         "promote": supervise,
         "project": [
             *(access.read_events(), access.follow_events(), access.project_events()),
-            *(access.list_artifacts(), access.read_artifacts(RUNS), access.announce()),
+            *(access.list_artifacts(), access.read_artifacts(RUNS, BATCHES), access.announce()),
         ],
         "reap": supervise,
         "rotate": access.rotate_key(),

@@ -25,7 +25,7 @@ UPCASTS: dict[tuple[str, int], Upcast] = {}
 """`(event_type, schema)` → a function from the data of that schema to the data of the next."""
 
 _ATTEMPT = re.compile(r"run/([^/]+)/attempt/([^/]+)")
-_RUN = re.compile(r"run/([^/]+)")
+_WHOLE = re.compile(r"(run|batch)/([^/]+)")
 _encode = msgspec.json.Encoder().encode
 _decode_data = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -44,9 +44,11 @@ def attempt_folder(stream: str) -> str | None:
 
 
 def run_folder(stream: str) -> str | None:
-    """The artifact folder of a run's or an attempt's stream; None for every other stream."""
-    match = _RUN.fullmatch(stream)
-    return f"runs/{match[1]}" if match else attempt_folder(stream)
+    """The artifact folder of a batch's, a run's or an attempt's stream; None for every other."""
+    match = _WHOLE.fullmatch(stream)
+    if match is None:
+        return attempt_folder(stream)
+    return f"runs/{match[2]}" if match[1] == "run" else f"batches/{match[2]}"
 
 
 def check_stream(stream: str) -> None:

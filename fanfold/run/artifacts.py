@@ -5,6 +5,8 @@ from __future__ import annotations
 QUEUE = "queue/"
 WAITING = "waiting/"
 REQUESTS = "requests/"
+BATCH_REQUESTS = f"{REQUESTS}batches/"
+UNDER_WAY = "under-way/"
 
 
 def run_file(run_id: str, name: str) -> str:
@@ -32,6 +34,11 @@ def result_file(run_id: str, name: str) -> str:
     return f"runs/{run_id}/result/{name}"
 
 
+def git_folder(run_id: str) -> str:
+    """The git objects that the run's own steps made, in packs."""
+    return f"runs/{run_id}/git"
+
+
 def batch_file(batch_id: str, name: str) -> str:
     return f"batches/{batch_id}/{name}"
 
@@ -39,6 +46,11 @@ def batch_file(batch_id: str, name: str) -> str:
 def token_file(run_id: str) -> str:
     """What lets the execution of a run go on that waits for a person."""
     return f"{WAITING}{run_id}"
+
+
+def under_way_file(batch_id: str) -> str:
+    """A batch that somebody has to look after."""
+    return f"{UNDER_WAY}{batch_id}"
 
 
 def queue_file(when: str, run_id: str) -> str:
@@ -54,3 +66,8 @@ def snapshot_file(oid: str, suffix: str) -> str:
 def request_file(run_id: str) -> str:
     """What starts a run by appearing."""
     return f"{REQUESTS}{run_id}.json"
+
+
+def batch_request_file(batch_id: str) -> str:
+    """What starts a batch by appearing."""
+    return f"{BATCH_REQUESTS}{batch_id}.json"

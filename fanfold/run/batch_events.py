@@ -111,10 +111,14 @@ class FoldEnded(EventData, frozen=True):
 
 
 class BatchResumed(EventData, frozen=True):
-    """The batch goes on as a new generation; `cap` where it was raised."""
+    """The batch goes on as a new generation; `cap` where it was raised.
+
+    With `runs`, it was these that a person let go on; else all that came to no good end.
+    """
 
     generation: int
     cap: int | None = None
+    runs: tuple[str, ...] = ()
 
 
 class BatchEnded(EventData, frozen=True):

@@ -47,6 +47,10 @@ class TrackState(msgspec.Struct, frozen=True):
     fold: str = ""
 
     @property
+    def run(self) -> str:
+        return self.spec.run
+
+    @property
     def spent(self) -> int:
         return self.ended.spent if self.ended else 0
 
@@ -206,21 +210,22 @@ def _cancelled(state: BatchState, _: CancelRequested, __: datetime) -> None:
 
 
 def _resumed(state: BatchState, data: b.BatchResumed, _: datetime) -> None:
-    """What did not come to a good end is taken up again."""
+    """What did not come to a good end is taken up again, as far as it was asked for."""
     if data.generation <= state.generation:
         return
     state.generation, state.outcome, state.cancelled = data.generation, None, False
     state.cap = data.cap if data.cap is not None else state.cap
     for name, track in list(state.tracks.items()):
-        if track.ended and _falls_short(track.standing, track.ended.outcome):
+        if track.ended and _is_to_go_on(data, track.spec.run, track.standing, track.ended.outcome):
             state.tracks[name] = replace(track, standing=Standing.OPEN)
     for run, each in list(state.folds.items()):
-        if each.ended and _falls_short(each.standing, each.ended.outcome):
+        if each.ended and _is_to_go_on(data, run, each.standing, each.ended.outcome):
             state.folds[run] = replace(each, standing=Standing.OPEN)
 
 
-def _falls_short(standing: Standing, outcome: str) -> bool:
-    return standing is Standing.ENDED and outcome != Outcome.COMPLETED
+def _is_to_go_on(resumed: b.BatchResumed, run: str, standing: Standing, outcome: str) -> bool:
+    falls_short = standing is Standing.ENDED and outcome != Outcome.COMPLETED
+    return falls_short and (not resumed.runs or run in resumed.runs)
 
 
 def _over(state: BatchState, data: b.BatchEnded, _: datetime) -> None:

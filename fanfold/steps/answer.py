@@ -51,10 +51,21 @@ def answer(
     or a run that has ended.
     """
     journal = supervision.journal(run_id)
-    if not _was_said(journal.refresh(), word, then):
+    state = journal.refresh()
+    if state.options.batch:
+        _leave_generations_to_the_batch(state, word, then)
+    if not _was_said(state, word, then):
         words = (word,) if then is None else (word, then)
         journal.append(*words, actor=_speaker(word) or by or "user")
     start(run_id, supervision)
+
+
+def _leave_generations_to_the_batch(state: RunState, word: Word, then: RunResumed | None) -> None:
+    """Raises `UserError` for who would go on with money that is the batch's."""
+    resumed = then or word
+    if isinstance(resumed, RunResumed) and not resumed.handover:
+        batch = state.options.batch
+        raise UserError(f"run {state.run_id} belongs to batch {batch}: resume that one")
 
 
 def _speaker(word: Word) -> str:

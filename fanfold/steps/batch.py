@@ -18,7 +18,7 @@ from fanfold.steps.journal import Journal
 from fanfold.steps.request import load_request, submit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from fanfold.ports import ArtifactStore
     from fanfold.run.batch import BatchStep
@@ -28,14 +28,25 @@ if TYPE_CHECKING:
     from fanfold.steps.request import Request
 
 
-def advance(journal: BatchJournal, artifacts: ArtifactStore) -> BatchStep:
+def waits_for_a_person(state: RunState) -> bool:
+    """Whether nothing of the run can go on before a person has spoken."""
+    step = decide_run(state)
+    return isinstance(step, Ask) and step.waiting
+
+
+def advance(
+    journal: BatchJournal,
+    artifacts: ArtifactStore,
+    has_waited: Callable[[RunState], bool] = waits_for_a_person,
+) -> BatchStep:
     """The next step of the batch; what it starts is in the log when this returns.
 
-    Gives `Await` with the runs that have to go on, or `Over`. Safe to repeat.
+    Gives `Await` with the runs that have to go on, or `Over`. A run that `has_waited` goes on in
+    another generation only. Safe to repeat.
     """
     state = journal.refresh()
     for run_id, part in list(state.live.items()):
-        told = _ending(part, Journal(journal.store, run_id), artifacts)
+        told = _ending(part, Journal(journal.store, run_id), artifacts, has_waited)
         if told is not None:
             state = journal.append(told)
     if state.cancelled:
@@ -44,20 +55,31 @@ def advance(journal: BatchJournal, artifacts: ArtifactStore) -> BatchStep:
     step = decide(state)
     if isinstance(step, Start):
         journal.append(*step.events)
-        return advance(journal, artifacts)
+        return advance(journal, artifacts, has_waited)
     if isinstance(step, Close):
         journal.append(BatchEnded(step.outcome))
-        return advance(journal, artifacts)
+        return advance(journal, artifacts, has_waited)
     return step
 
 
-def ensure_submitted(journal: BatchJournal, run_id: str, artifacts: ArtifactStore) -> Request:
-    """The request of a run that is under way, which exists when this returns. Safe to repeat."""
+def ensure_submitted(
+    journal: BatchJournal,
+    run_id: str,
+    artifacts: ArtifactStore,
+    share: Callable[[ArtifactStore, str, str], None] | None = None,
+) -> Request:
+    """The request of a run that is under way, which exists when this returns. Safe to repeat.
+
+    Where runs do not share a repository, `share` lets the second have the objects of the first.
+    """
     run = Journal(journal.store, run_id)
     if run.refresh().requested_at is not None:
         return load_request(artifacts, run_id)
     batch = load_batch(artifacts, journal.batch_id)
     due = due_run(batch, journal.state, run_id, artifacts)
+    if share:
+        for above in due.builds_on:
+            share(artifacts, above, run_id)
     submit(journal.store, artifacts, due.request, due.plan)
     return due.request
 
@@ -75,7 +97,10 @@ def _cancel(run: Journal) -> None:
 
 
 def _ending(
-    part: TrackState | FoldState, run: Journal, artifacts: ArtifactStore
+    part: TrackState | FoldState,
+    run: Journal,
+    artifacts: ArtifactStore,
+    has_waited: Callable[[RunState], bool],
 ) -> TrackEnded | FoldEnded | None:
     """How a run stands that can do nothing more by itself; None while it can."""
     state = run.refresh()
@@ -84,7 +109,7 @@ def _ending(
     step = decide_run(state)
     if isinstance(step, Ended):
         outcome = step.outcome
-    elif isinstance(step, Ask) and step.waiting:
+    elif has_waited(state):
         outcome = Outcome.WAITING
     else:
         return None

@@ -36,21 +36,32 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Due(NamedTuple):
-    """A run to submit: its request, and its plan."""
+    """A run to submit: its request, its plan, and the runs on whose results it builds."""
 
     request: Request
     plan: bytes
+    builds_on: tuple[str, ...]
 
 
 def submit_batch(
     events: EventStore, artifacts: ArtifactStore, batch: Batch, plans: Mapping[str, bytes]
 ) -> None:
-    """Write the plans, by track, and the manifest, then the event that makes the batch exist."""
+    """Write down what the batch is, then the event that makes it exist."""
+    put_batch(artifacts, batch, plans)
+    events.append(batch_stream(batch.asked.batch_id), 0, [batch.asked])
+
+
+def put_batch(artifacts: ArtifactStore, batch: Batch, plans: Mapping[str, bytes]) -> None:
+    """Write the plans, by track, and then the manifest."""
     for track in batch.asked.tracks:
         artifacts.put(run_file(track.run, PLAN), plans[track.id])
-    name = batch.asked.batch_id
-    artifacts.put(batch_file(name, MANIFEST), msgspec.json.encode(batch))
-    events.append(batch_stream(name), 0, [batch.asked])
+    artifacts.put(batch_file(batch.asked.batch_id, MANIFEST), msgspec.json.encode(batch))
+
+
+def project_of_batch(artifacts: ArtifactStore, batch_id: str) -> str:
+    """What the repository of a batch is called. Raises `ArtifactMissing`."""
+    requests = load_batch(artifacts, batch_id).requests
+    return next(iter(requests.values())).project
 
 
 def load_batch(artifacts: ArtifactStore, batch_id: str) -> Batch:
@@ -73,22 +84,27 @@ def branch_of_batch(batch_id: str) -> str:
 
 def _track_run(batch: Batch, state: BatchState, track: TrackState, artifacts: ArtifactStore) -> Due:
     asked = batch.requests[track.spec.id]
-    base, tree = _start_of(batch, state, track)
+    base, tree, builds_on = _start_of(batch, state, track)
     limits = replace(asked.limits, cap=track.granted, slice=min(asked.limits.slice, track.granted))
-    request = replace(asked, base=base, base_tree=tree, limits=limits)
-    return Due(request, load_plan(artifacts, request))
+    snapshot = batch.asked.base if base != batch.asked.base else ""
+    request = replace(asked, base=base, base_tree=tree, limits=limits, snapshot=snapshot)
+    return Due(request, load_plan(artifacts, request), builds_on)
 
 
-def _start_of(batch: Batch, state: BatchState, track: TrackState) -> tuple[str, str]:
-    """Commit and tree that the track builds on: the base, or the result of what it needs."""
+def _start_of(
+    batch: Batch, state: BatchState, track: TrackState
+) -> tuple[str, str, tuple[str, ...]]:
+    """Commit and tree that the track builds on, the base or a run's result, and that run."""
     needs = needs_of(state, track.spec.id)
     if not needs:
-        return batch.asked.base, batch.base_tree
-    joint = len(needs) > 1
-    below = state.folds[track.fold].ended if joint else state.tracks[min(needs)].ended
+        return batch.asked.base, batch.base_tree, ()
+    part = state.folds[track.fold] if len(needs) > 1 else state.tracks[min(needs)]
+    below = part.ended
     if below is None:
         raise InvalidStream(f"track {track.spec.id!r} was started before what it needs had ended")
-    return below.tip or batch.asked.base, below.tree or batch.base_tree
+    if not below.tip:
+        return batch.asked.base, batch.base_tree, ()
+    return below.tip, below.tree, (part.run,)
 
 
 def _fold_run(batch: Batch, state: BatchState, fold: FoldState, artifacts: ArtifactStore) -> Due:
@@ -110,7 +126,7 @@ def _fold_run(batch: Batch, state: BatchState, fold: FoldState, artifacts: Artif
         parts=parts,
         result=branch_of_batch(batch_id) if fold.started.last else f"fanfold/{fold.run}",
     )
-    return Due(request, plan)
+    return Due(request, plan, tuple(part.run for part in parts))
 
 
 def _part(state: BatchState, name: str, artifacts: ArtifactStore) -> Part:

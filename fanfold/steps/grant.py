@@ -11,6 +11,7 @@ from fanfold.run.events import attempt_stream, recorded
 from fanfold.run.grant import ClaimAttempt, Granted, ReleaseLease, RenewLease
 from fanfold.run.steps import Dispatch
 from fanfold.steps.decide import lease_of, owner_of
+from fanfold.steps.request import load_request
 
 if TYPE_CHECKING:
     from fanfold.ports import Sessions
@@ -59,7 +60,8 @@ def _claim(
     if issued.spent_by not in {"", spender} or _claimed_by_another(asked, supervision):
         holder = supervision.lease.holder(name)
         raise LeaseHeld(name, holder) if holder else _over(asked, "was begun before")
-    credentials = sessions.open(asked.run_id, asked.attempt, state.base)
+    snapshot = _snapshot(state, supervision)
+    credentials = sessions.open(asked.run_id, asked.attempt, snapshot)
     epoch = supervision.lease.acquire(name, asked.owner, _bounded(asked.ttl_s))
     try:
         supervision.keys.spend(asked.run_id, asked.attempt, asked.key, spender)
@@ -81,7 +83,15 @@ def _renew(
         state = _in_flight(asked, issued, supervision)
     except AttemptOver as error:
         raise LeaseLost(str(error)) from None
-    return Granted(credentials=sessions.open(asked.run_id, asked.attempt, state.base))
+    snapshot = _snapshot(state, supervision)
+    return Granted(credentials=sessions.open(asked.run_id, asked.attempt, snapshot))
+
+
+def _snapshot(state: RunState, supervision: Supervision) -> str:
+    """The commit whose files the attempt may read; in a batch a run may build on another's."""
+    if not state.options.batch:
+        return state.base
+    return load_request(supervision.artifacts, state.run_id).pushed
 
 
 def _in_flight(asked: Asked, issued: IssuedKey, supervision: Supervision) -> RunState:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from fanfold.errors import UserError
-from fanfold.run.artifacts import request_file, run_file
+from fanfold.run.artifacts import batch_request_file, request_file, run_file
+from fanfold.steps.batch_request import load_batch
 from fanfold.steps.request import MANIFEST, Request, run_identity
 
 if TYPE_CHECKING:
@@ -16,11 +17,18 @@ if TYPE_CHECKING:
 
 PLAN_READY = "fanfold.plan.ready"
 WRITTEN = "Object Created"
-_MANIFEST_KEY = re.compile(r"requests/([0-9a-f]{10})\.json")
+_MANIFEST_KEY = re.compile(r"requests/(batches/)?([0-9a-f]{10})\.json")
 
 
 class InvalidMessage(UserError):
     """A message that asks for no run, or not for one that can be."""
+
+
+class Asked(NamedTuple):
+    """The name of the run that is asked for, or of the batch."""
+
+    name: str
+    is_batch: bool = False
 
 
 class _Message(msgspec.Struct):
@@ -28,12 +36,13 @@ class _Message(msgspec.Struct):
     detail: dict[str, Any]
 
 
-def accept(message: str, artifacts: ArtifactStore) -> str:
+def accept(message: str, artifacts: ArtifactStore) -> Asked:
     """Give the run that `message` asks for; its manifest is there then, the first one for good.
 
     It is either the word of S3 that a manifest was written below `requests/`, or the event
     `fanfold.plan.ready`, whose detail is a manifest without `run_id` and maybe a `rerun`: any text,
-    which asks for the same plan at the same base once more.
+    which asks for the same plan at the same base once more. A batch, whose manifest lies beside its
+    report, is asked for by what appears below `requests/batches/`.
 
     Raises `InvalidMessage` with what is wrong, `ArtifactMissing`.
     """
@@ -44,16 +53,19 @@ def accept(message: str, artifacts: ArtifactStore) -> str:
     if told.kind == PLAN_READY:
         request = _wanted(told.detail)
     elif told.kind == WRITTEN:
-        run_id = _named(told.detail)
-        if artifacts.exists(run_file(run_id, MANIFEST)):
-            return run_id
-        request = _written(run_id, artifacts)
+        asked = _named(told.detail)
+        if asked.is_batch:
+            _require_batch(asked.name, artifacts)
+            return asked
+        if artifacts.exists(run_file(asked.name, MANIFEST)):
+            return asked
+        request = _written(asked.name, artifacts)
     else:
         raise InvalidMessage(f"detail-type {told.kind!r} is neither {PLAN_READY} nor {WRITTEN}")
     key = run_file(request.run_id, MANIFEST)
     if not artifacts.exists(key):
         artifacts.put(key, msgspec.json.encode(request))
-    return request.run_id
+    return Asked(request.run_id)
 
 
 def event_schema() -> dict[str, Any]:
@@ -107,12 +119,25 @@ def _require_sense(request: Request) -> None:
         raise InvalidMessage(f"{PLAN_READY}: `models` names no model for the role ''")
 
 
-def _named(detail: dict[str, Any]) -> str:
+def _named(detail: dict[str, Any]) -> Asked:
     key: object = detail.get("object", {}).get("key")
     found = _MANIFEST_KEY.fullmatch(key) if isinstance(key, str) else None
     if found is None:
         raise InvalidMessage(f"{key!r} is no manifest: it must be requests/<run>.json")
-    return found[1]
+    return Asked(found[2], is_batch=found[1] is not None)
+
+
+def _require_batch(batch_id: str, artifacts: ArtifactStore) -> None:
+    key = batch_request_file(batch_id)
+    try:
+        batch = load_batch(artifacts, batch_id)
+    except msgspec.MsgspecError as error:
+        raise InvalidMessage(f"{key}: its manifest: {error}") from None
+    runs = {track.id: track.run for track in batch.asked.tracks}
+    asked = {track: request.run_id for track, request in batch.requests.items()}
+    own = {request.options.batch for request in batch.requests.values()}
+    if batch.asked.batch_id != batch_id or runs != asked or own != {batch_id}:
+        raise InvalidMessage(f"{key}: its manifest is another batch's, or not of its tracks")
 
 
 def _written(run_id: str, artifacts: ArtifactStore) -> Request:

@@ -18,7 +18,8 @@ from fanfold.run.events import (
     attempt_stream,
 )
 from fanfold.steps.decide import lease_of, owner_of, settle
-from fanfold.steps.start import is_waiting, start
+from fanfold.steps.rest import is_waiting
+from fanfold.steps.start import start
 
 if TYPE_CHECKING:
     from fanfold.ports import EventStore

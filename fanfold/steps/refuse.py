@@ -23,10 +23,10 @@ def refusal(state: RunState, supervision: Supervision) -> str | None:
     From then on the plan is this run's until the run has ended.
     """
     request = load_request(supervision.artifacts, state.run_id)
-    snapshot = snapshot_file(request.base, "idx")
+    snapshot = snapshot_file(request.pushed, "idx")
     if not state.admitted and not supervision.artifacts.exists(snapshot):
         return (
-            f"the snapshot of its base {request.base} is missing: push it, then "
+            f"the snapshot of its base {request.pushed} is missing: push it, then "
             f"`fanfold resume {state.run_id}`"
         )
     other = _run_of_plan(request, supervision)

@@ -42,7 +42,8 @@ class Request(msgspec.Struct, frozen=True):
 
     `models` and `efforts` are keyed by role, "" for the default; `provider` is who serves them.
     `predicted` is what tasks will probably write, of which a snapshot does not tell all.
-    A run with `parts` folds them; `result` is the branch it makes ("" for its own).
+    A run with `parts` folds them; `result` is the branch it makes ("" for its own). `snapshot` is
+    the commit that was pushed, where `base` was made from it by other runs.
     """
 
     run_id: str
@@ -68,6 +69,12 @@ class Request(msgspec.Struct, frozen=True):
     predicted: dict[str, tuple[Predicted, ...]] = {}
     parts: tuple[Part, ...] = ()
     result: str = ""
+    snapshot: str = ""
+
+    @property
+    def pushed(self) -> str:
+        """The commit whose files are among the artifacts as a snapshot."""
+        return self.snapshot or self.base
 
     def model_for(self, role: str) -> str:
         own = self.rules_for(role).model or self.models.get(role)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanfold.run.artifacts import token_file
 from fanfold.run.decide import decide
 from fanfold.run.state import Outcome
 from fanfold.steps.ask import ask
 from fanfold.steps.finish import write_result
 from fanfold.steps.perform import current
+from fanfold.steps.rest import Held, hold
 from fanfold.steps.start import promote, start
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def wait(
 ) -> None:
     """Let the execution that `token` holds go on, at once or when `start` finds an answer.
 
-    While it waits its slot is another run's. Raises `Superseded`.
+    While it waits its slot is another run's. Of a batch, that one is told. Raises `Superseded`.
     """
     is_due = decide(current(journal, generation)) == step
     if is_due and not step.waiting:
@@ -38,8 +38,8 @@ def wait(
         return
     write_result(journal.state, Outcome.WAITING, wiring)
     supervision.slots.release(journal.run_id)
-    supervision.artifacts.put(token_file(journal.run_id), token.encode())
+    hold(journal.run_id, Held(generation, token), supervision.artifacts)
     # An answer that came before the token was stored found nothing to let go on.
-    if decide(journal.refresh()) != step:
+    if journal.state.options.batch or decide(journal.refresh()) != step:
         start(journal.run_id, supervision)
     promote(supervision)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     )
     from fanfold.run.attempt import Context, Report
     from fanfold.run.offer import Offered
-    from fanfold.steps.journal import Journal
+    from fanfold.steps.journal import BatchJournal, Journal
 
 
 def _own_loop(context: Context, desk: Desk) -> Report:
@@ -70,12 +70,13 @@ class Wiring:
 
 @dataclass(frozen=True)
 class Supervision:
-    """What starts executions and lets them go on; `journal` opens the log of a run.
+    """What starts executions and lets them go on; `journal` opens the log of a run, `batch` of one.
 
     `keys` are what workers claim attempts with.
     """
 
     journal: Callable[[str], Journal]
+    batch: Callable[[str], BatchJournal]
     artifacts: ArtifactStore
     lease: Lease
     clock: Clock

@@ -9,14 +9,17 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.constructs.findings import acknowledge, acknowledge_wildcards
-from infra.functions import REQUESTS, RUNS, SNAPSHOTS
+from infra.functions import BATCHES, REQUESTS, RUNS, SNAPSHOTS
 
 if TYPE_CHECKING:
     from infra.constructs.access import Access
     from infra.settings import CloudSettings
 
 
-ASKED_FOR = (f"{RUNS}*/plan.md", f"{RUNS}*/base.json", SNAPSHOTS, REQUESTS)
+ASKED_FOR = (
+    *(f"{RUNS}*/plan.md", f"{RUNS}*/base.json", f"{BATCHES}*/batch.json"),
+    *(SNAPSHOTS, REQUESTS),
+)
 BY_HAND = tuple(f"{RUNS}*/attempts/*/1/{name}" for name in ("patch.diff", "report.json"))
 """What `fanfold resolve` puts where an attempt would have: a conflict that a person settled."""
 
@@ -36,9 +39,9 @@ class UserAccess(Construct):
             access.describe_stack("control"),
             *(access.follow_runs(), access.see_executions(), access.use_key()),
             access.list_artifacts(),
-            access.read_artifacts(RUNS, SNAPSHOTS, REQUESTS),
+            access.read_artifacts(RUNS, BATCHES, SNAPSHOTS, REQUESTS),
             access.write_artifacts(*ASKED_FOR, *BY_HAND),
-            access.delete_artifacts(RUNS),
+            access.delete_artifacts(RUNS, BATCHES),
             *(access.invoke("answer"), _look_at_model(), _look_at_quotas()),
         ]
         self.policy = iam.ManagedPolicy(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.errors import ClaimRefused, LeaseLost
 from fanfold.run.grant import IssuedKey
-from fanfold.steps.journal import Journal
+from fanfold.steps.journal import BatchJournal, Journal
 from fanfold.steps.wiring import Supervision
 from tests.fakes.memory import ManualClock, MemoryArtifactStore, MemoryEventStore, MemoryLease
 
@@ -122,6 +122,7 @@ def office(slots: int = 1) -> Office:
     events = MemoryEventStore(clock, "demo", artifacts)
     supervision = Supervision(
         journal=lambda run_id: Journal(events, run_id),
+        batch=lambda batch_id: BatchJournal(events, batch_id),
         artifacts=artifacts,
         lease=MemoryLease(clock),
         clock=clock,

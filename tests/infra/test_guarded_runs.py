@@ -8,6 +8,8 @@ import pytest
 
 from tests.kit.assembly import Assembly
 from tests.kit.guard import SESSION, Guard
+from tests.workflow.aws.batch_engines import batch_deployed
+from tests.workflow.aws.batch_scenarios import BATCHES
 from tests.workflow.aws.cloud import Trouble, deployed, drive
 from tests.workflow.aws.scenarios import SCENARIOS
 
@@ -27,3 +29,15 @@ def test_every_role_may_do_what_its_part_of_a_run_takes(
     assert "\n".join(guard.denied) == ""
     assert played.state.outcome is SCENARIOS[name].outcome
     assert {"decide", "merge", "grant", SESSION} <= {role for role, _ in guard.asked}
+
+
+def test_every_role_may_do_what_its_part_of_a_batch_takes(
+    full_assembly: Path, tmp_path: Path
+) -> None:
+    guard = Guard(Assembly(full_assembly))
+    scenario = BATCHES["one on another, and one on both"]
+    with batch_deployed(scenario, tmp_path, Trouble(clients=guard.clients)) as place:
+        played = place.drive()
+    assert "\n".join(guard.denied) == ""
+    assert played.state.outcome is scenario.outcome
+    assert {"start", "reap", "grant", SESSION} <= {role for role, _ in guard.asked}

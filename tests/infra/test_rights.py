@@ -27,6 +27,7 @@ TABLE = f"arn:aws:dynamodb:{HERE}:table/fanfold-dev"
 EVENTS, COORDINATION = f"{TABLE}-events", f"{TABLE}-coordination"
 OWN = f"run/{RUN}/attempt/{ATTEMPT}"
 PREFIX = f"runs/{RUN}/attempts/{ATTEMPT}"
+VERBS = ("Put", "Delete")
 READS = ("dynamodb:GetItem", "dynamodb:Query")
 SENDS = ("states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat")
 MACHINE = f"arn:aws:states:{HERE}:stateMachine:fanfold-dev-run"
@@ -72,6 +73,8 @@ def keyed(*streams: str) -> dict[str, str | tuple[str, ...]]:
         ("s3:PutObject", f"requests/{RUN}.json", False),
         ("s3:PutObject", f"queue/2026-{RUN}", False),
         ("s3:PutObject", f"waiting/{RUN}", False),
+        ("s3:PutObject", "batches/ba7c400000/batch.json", False),
+        ("s3:PutObject", "under-way/ba7c400000", False),
         ("s3:GetObject", f"runs/{RUN}/base.json", True),
         ("s3:GetObject", f"runs/{RUN}/events/ab.json", True),
         ("s3:GetObject", f"runs/{RUN}/git/packs/pack-1.pack", True),
@@ -83,6 +86,7 @@ def keyed(*streams: str) -> dict[str, str | tuple[str, ...]]:
         ("s3:GetObject", f"requests/{RUN}.json", False),
         ("s3:GetObject", f"queue/2026-{RUN}", False),
         ("s3:GetObject", f"waiting/{RUN}", False),
+        ("s3:GetObject", "batches/ba7c400000/batch.json", False),
         ("s3:DeleteObject", f"{PREFIX}/1/patch.diff", False),
     ],
 )
@@ -328,3 +332,14 @@ def test_every_role_has_a_boundary_and_its_name(account: Assembly) -> None:
         if "RoleName" not in role
     ]
     assert [key for key in nameless if "FlowLog" not in key and "Refusals" not in key] == []
+
+
+def test_who_supervises_runs_sees_to_batches_and_nobody_else_does(account: Assembly) -> None:
+    manifest, note = f"{BUCKET}/batches/ba7c400000/report.md", f"{BUCKET}/under-way/ba7c400000"
+    supervisors = {"answer", "ask", "decide", "promote", "reap", "start"}
+    for action, key in (("s3:PutObject", manifest), *((f"s3:{v}Object", note) for v in VERBS)):
+        holders = {name for name, role in account.roles.items() if role.may(action, key)}
+        assert holders == supervisors, (action, key)
+    readers = {name for name, role in account.roles.items() if role.may("s3:GetObject", manifest)}
+    assert readers == supervisors | {"project"}
+    assert not any(role.may("s3:DeleteObject", manifest) for role in account.roles.values())

@@ -48,6 +48,7 @@ def test_a_user_writes_requests_and_what_settles_a_conflict(control_template: Te
         "snapshots/*",
         "runs/*/plan.md*",
         "runs/*/base.json*",
+        "batches/*/batch.json*",
         "runs/*/attempts/*/1/patch.diff*",
         "runs/*/attempts/*/1/report.json*",
     }

@@ -9,17 +9,20 @@ import msgspec
 from fanfold.adapters.aws.failures import translated
 from fanfold.errors import CloudError, UserError
 from fanfold.steps.answer import WORDS
+from fanfold.steps.answer_batch import BATCH_WORDS
 
 if TYPE_CHECKING:
     from fanfold.adapters.aws.granted import Invoker
     from fanfold.ports import Clock
     from fanfold.run.events import RunResumed
     from fanfold.steps.answer import Word
+    from fanfold.steps.answer_batch import BatchWord
 
 TRIES = 4
 PAUSE_S = 0.5
 _OVERTAKEN = frozenset({"CloudUnavailable", "LeaseLost", "StreamConflict"})
 _NAMES = {kind: name for name, kind in WORDS.items()}
+_BATCH_NAMES = {kind: name for name, kind in BATCH_WORDS.items()}
 
 
 class Spokesman:
@@ -36,17 +39,26 @@ class Spokesman:
         said = {**msgspec.to_builtins(word), "run_id": run_id, "word": _NAMES[type(word)], "by": by}
         if then is not None:
             said |= {"generation": then.generation, "cap": then.cap}
+        self._say(f"run {run_id!r}", said)
+
+    def say_to_batch(self, batch_id: str, word: BatchWord, by: str) -> None:
+        """The same to a batch. Raises `UserError` for one that has ended, or `CloudError`."""
+        name = _BATCH_NAMES[type(word)]
+        said = {**msgspec.to_builtins(word), "batch_id": batch_id, "word": name, "by": by}
+        self._say(f"batch {batch_id!r}", said)
+
+    def _say(self, whom: str, said: dict[str, Any]) -> None:
         for tries_left in reversed(range(TRIES)):
-            told = self._call(run_id, said)
+            told = self._call(whom, said)
             if told is None:
                 return
             if told.get("errorType") not in _OVERTAKEN or not tries_left:
-                raise _refusal(run_id, told)
+                raise _refusal(whom, told)
             self._clock.sleep(PAUSE_S)
 
-    def _call(self, run_id: str, said: dict[str, Any]) -> dict[str, Any] | None:
+    def _call(self, whom: str, said: dict[str, Any]) -> dict[str, Any] | None:
         """What the function ended with, if it was an error."""
-        with translated(f"answer run {run_id!r}"):
+        with translated(f"answer {whom}"):
             answer = self._client.invoke(
                 FunctionName=self._function, Payload=msgspec.json.encode(said)
             )
@@ -54,8 +66,8 @@ class Spokesman:
         return msgspec.json.decode(told) if "FunctionError" in answer else None
 
 
-def _refusal(run_id: str, told: dict[str, Any]) -> UserError | CloudError:
+def _refusal(whom: str, told: dict[str, Any]) -> UserError | CloudError:
     kind, said = told.get("errorType", ""), told.get("errorMessage", "")
     if kind == UserError.__name__:
         return UserError(said)
-    return CloudError(f"cannot answer run {run_id!r}: {said} ({kind})", kind)
+    return CloudError(f"cannot answer {whom}: {said} ({kind})", kind)

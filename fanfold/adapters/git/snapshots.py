@@ -15,7 +15,7 @@ from fanfold.adapters.git import trees
 from fanfold.adapters.git.repository import NOTES, GitRepository
 from fanfold.errors import ArtifactCorrupt, ArtifactMissing
 from fanfold.patch.pack import write_pack
-from fanfold.run.artifacts import snapshot_file
+from fanfold.run.artifacts import git_folder, snapshot_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ def snapshot_key(oid: str, suffix: str) -> str:
 
 def published_folder(run_id: str) -> str:
     """The `home` of a run."""
-    return f"runs/{run_id}/git"
+    return git_folder(run_id)
 
 
 def push_snapshot(

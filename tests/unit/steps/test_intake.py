@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fanfold.errors import ArtifactMissing, UserError
 from fanfold.run.artifacts import request_file, run_file
 from fanfold.run.events import RunLimits
-from fanfold.steps.intake import PLAN_READY, accept, event_schema
+from fanfold.steps.intake import PLAN_READY, Asked, accept, event_schema
 from fanfold.steps.request import MANIFEST, Request, load_request, run_identity
 from tests.fakes.memory import MemoryArtifactStore
 
@@ -54,7 +54,8 @@ def artifacts() -> MemoryArtifactStore:
 def test_an_event_and_a_manifest_ask_for_the_same_run(artifacts: MemoryArtifactStore) -> None:
     other = MemoryArtifactStore()
     other.put(request_file(RUN), msgspec.json.encode(REQUEST))
-    assert accept(written(f"requests/{RUN}.json"), other) == accept(ready(), artifacts) == RUN
+    asked = Asked(RUN)
+    assert accept(written(f"requests/{RUN}.json"), other) == accept(ready(), artifacts) == asked
     one, two = load_request(other, RUN), load_request(artifacts, RUN)
     assert two == msgspec.structs.replace(one, options=two.options)
     assert two.options.engine == "aws"
@@ -67,13 +68,13 @@ def test_the_first_manifest_stays(artifacts: MemoryArtifactStore) -> None:
 
 
 def test_the_same_again_is_another_run_only_when_it_is_said(artifacts: MemoryArtifactStore) -> None:
-    names = {accept(ready(rerun=rerun), artifacts) for rerun in ("", "", "1", "2")}
+    names = {accept(ready(rerun=rerun), artifacts).name for rerun in ("", "", "1", "2")}
     assert len(names) == 3
 
 
 def test_a_manifest_that_was_handed_in_whole_needs_no_other(artifacts: MemoryArtifactStore) -> None:
     artifacts.put(run_file(RUN, MANIFEST), msgspec.json.encode(REQUEST))
-    assert accept(written(f"requests/{RUN}.json"), artifacts) == RUN
+    assert accept(written(f"requests/{RUN}.json"), artifacts) == Asked(RUN)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_any_event_is_accepted_or_refused_in_one_line(name: str, value: Any) -> 
     store = MemoryArtifactStore()
     said = ""
     try:
-        run_id = accept(ready(**{name: value}), store)
+        run_id = accept(ready(**{name: value}), store).name
         assert load_request(store, run_id).run_id == run_id
     except UserError as error:
         said = str(error)

@@ -26,7 +26,7 @@ from fanfold.steps import hand_over
 from fanfold.steps.invoke import invoke
 from fanfold.steps.reap import reap_execution
 from fanfold.steps.request import load_request
-from fanfold.steps.start import is_waiting
+from fanfold.steps.rest import is_waiting
 from functions.attempt import MARGIN_S
 from tests.fakes import stores
 from tests.kit.account import BUCKET, COORDINATION, EVENTS, PROJECTIONS, shared_clients
@@ -135,41 +135,49 @@ def deployed(scenario: Scenario, folder: Path, trouble: Trouble = NONE) -> Gener
     with stores.moto(folder) as opened:
         site = build(scenario, folder / "repository", opened, "aws")
         base = load_request(site.artifacts, RUN).base
-        push_snapshot(cast("GitRepository", site.wiring.repository), base, site.artifacts)
-        client = shared_clients().state_machines
-        shared_clients().events.create_event_bus(Name=BUS)
-        functions: dict[str, Any] = {}
-
-        def fail(token: str, cause: str) -> None:
-            error = "Worker.SpotInterrupted" if "SpotTaken" in cause else "States.TaskFailed"
-            client.send_task_failure(taskToken=token, error=error, cause=cause)
-
-        called = Functions(functions, MARGIN_S + OUTGROWN_S if scenario.outgrow else LONGEST_S)
-        container = trouble.clients("worker-implementer")
-        containers = Containers(_Worker(site, folder, called, container), fail)
-        with interpreted(called, containers), _short_history(scenario.history):
-            arn = client.create_state_machine(
-                name="run", definition=deployable(), roleArn="arn:aws:iam::123456789012:role/run"
-            )["stateMachineArn"]
-            cloud = _wired(site, folder / "control", state_machine=arn)
-
-            @cache
-            def of(function: str) -> Cloud:
-                clients = trouble.clients(function.replace("_", "-"))
-                place = folder / function
-                if not function.startswith("attempt-"):
-                    return _wired(site, place, state_machine=arn, clients=clients)
-                role = function.removeprefix("attempt-")
-                return _wired(site, place, role=role, shell=False, called=called, clients=clients)
-
-            functions |= {name: _bound(name, of(name)) for name in STEPS}
-            attempts = [f"attempt-{role}" for role in ROLES]
-            functions |= {name: _bound("attempt", of(name)) for name in attempts}
-            functions["check"] = check_function(folder)
-            functions |= {name: trouble.wrap(name, each) for name, each in functions.items()}
-            deployment = Deployed(site, cloud, containers, arn, of)
-            site.stop = deployment.stop
+        with supervised(site, base, folder, trouble) as deployment:
             yield deployment
+
+
+@contextmanager
+def supervised(site: Site, base: str, folder: Path, trouble: Trouble = NONE) -> Generator[Deployed]:
+    """A supervisor over the stores of `site`, which are an account's; `base` is pushed there."""
+    scenario = site.scenario
+    push_snapshot(cast("GitRepository", site.wiring.repository), base, site.artifacts)
+    client = shared_clients().state_machines
+    shared_clients().events.create_event_bus(Name=BUS)
+    functions: dict[str, Any] = {}
+
+    def fail(token: str, cause: str) -> None:
+        error = "Worker.SpotInterrupted" if "SpotTaken" in cause else "States.TaskFailed"
+        client.send_task_failure(taskToken=token, error=error, cause=cause)
+
+    called = Functions(functions, MARGIN_S + OUTGROWN_S if scenario.outgrow else LONGEST_S)
+    container = trouble.clients("worker-implementer")
+    containers = Containers(_Worker(site, folder, called, container), fail)
+    with interpreted(called, containers), _short_history(scenario.history):
+        arn = client.create_state_machine(
+            name="run", definition=deployable(), roleArn="arn:aws:iam::123456789012:role/run"
+        )["stateMachineArn"]
+        cloud = _wired(site, folder / "control", state_machine=arn)
+
+        @cache
+        def of(function: str) -> Cloud:
+            clients = trouble.clients(function.replace("_", "-"))
+            place = folder / function
+            if not function.startswith("attempt-"):
+                return _wired(site, place, state_machine=arn, clients=clients)
+            role = function.removeprefix("attempt-")
+            return _wired(site, place, role=role, shell=False, called=called, clients=clients)
+
+        functions |= {name: _bound(name, of(name)) for name in STEPS}
+        attempts = [f"attempt-{role}" for role in ROLES]
+        functions |= {name: _bound("attempt", of(name)) for name in attempts}
+        functions["check"] = check_function(folder)
+        functions |= {name: trouble.wrap(name, each) for name, each in functions.items()}
+        deployment = Deployed(site, cloud, containers, arn, of)
+        site.stop = deployment.stop
+        yield deployment
 
 
 def _wired(
@@ -198,7 +206,7 @@ def _wired(
             check_function="check",
             session_role=SESSION_ROLE,
             role=role,
-            run_slots=1,
+            run_slots=site.scenario.slots,
         ),
         clients or shared_clients(),
         folder,
@@ -267,29 +275,32 @@ class _Worker:
 
     def __call__(self, variables: dict[str, str]) -> None:
         attempt, key = variables["FANFOLD_WORKER_ATTEMPT"], variables["FANFOLD_WORKER_KEY"]
+        run_id = variables["FANFOLD_WORKER_RUN_ID"]
         if attempt in self._site.scenario.dead:
             raise NeverBegan
         if attempt in self._site.scenario.taken_away:
-            self._invoke(attempt, key, "worker", stop_after=LOOKS)
+            self._invoke(run_id, attempt, key, "worker", stop_after=LOOKS)
             raise SpotTaken
         if self._site.scenario.twice:
-            invoke_twice(lambda holder: self._invoke(attempt, key, holder))
+            invoke_twice(lambda holder: self._invoke(run_id, attempt, key, holder))
         else:
-            self._invoke(attempt, key, "worker")
+            self._invoke(run_id, attempt, key, "worker")
 
-    def _invoke(self, attempt: str, key: str, holder: str, stop_after: int = 0) -> None:
+    def _invoke(
+        self, run_id: str, attempt: str, key: str, holder: str, stop_after: int = 0
+    ) -> None:
         """`stop_after` that many looks at whether to stop, it is time to."""
         looks = count(1)
         disk = Path(mkdtemp(dir=self._folder))
         worker = _wired(
             self._site, disk, role="implementer", called=self._called, clients=self._clients
         )
-        cloud = worker.claimed(Claim(RUN, attempt, key, holder))
-        journal = cloud.supervision.journal(RUN)
+        cloud = worker.claimed(Claim(run_id, attempt, key, holder))
+        journal = cloud.supervision.journal(run_id)
         invoke(
             journal,
             attempt,
-            cloud.wiring(RUN),
+            cloud.wiring(run_id),
             holder,
             lambda: bool(stop_after) and next(looks) > stop_after,
         )

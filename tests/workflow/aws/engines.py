@@ -86,6 +86,7 @@ def _reapers(wiring: Wiring) -> Supervision:
     absent: Any = None
     return Supervision(
         journal=lambda run_id: Journal(wiring.events, run_id),
+        batch=absent,
         artifacts=wiring.artifacts,
         lease=wiring.lease,
         clock=wiring.clock,

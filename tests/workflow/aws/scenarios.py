@@ -46,7 +46,8 @@ class Scenario:
     """`words` are said one a time the run waits; `broken` names an artifact that cannot be written
     until the run was resumed; `twice` has every attempt invoked twice at once. Of the attempts,
     those that `outgrow` their place go on in another, Spot takes some away, `dead` ones never
-    begin. `history` is how long an execution gets before it hands over, 0 for the usual.
+    begin. `history` is how long an execution gets before it hands over, 0 for the usual. As many
+    runs execute at once as there are `slots`.
     """
 
     plan: str
@@ -68,6 +69,7 @@ class Scenario:
     taken_away: frozenset[str] = frozenset()
     dead: frozenset[str] = frozenset()
     history: int = 0
+    slots: int = 1
 
 
 def _letters(*names: str, **more: str) -> Agents:

@@ -92,7 +92,15 @@ class Site:
 
 def build(scenario: Scenario, root: Path, stores: Stores, engine: str) -> Site:
     """Make the repository at `root`, and submit the run to `stores`."""
-    commit, tree = _repository(root, {PLAN: scenario.plan, **scenario.files})
+    commit, tree = repository(root, {PLAN: scenario.plan, **scenario.files})
+    site = staged(scenario, root, stores)
+    request = _request(scenario, commit, tree, engine)
+    submit(site.wiring.events, site.artifacts, request, scenario.plan.encode())
+    return site
+
+
+def staged(scenario: Scenario, root: Path, stores: Stores) -> Site:
+    """The repository at `root` with these stores, and the agents of the scenario."""
     project = open_project(root)
     artifacts = BrokenStore(stores.artifacts(), scenario.broken)
     wiring = replace(
@@ -110,8 +118,6 @@ def build(scenario: Scenario, root: Path, stores: Stores, engine: str) -> Site:
             stores.clock.sleep(seconds)
 
     site.wiring = replace(wiring, models=scripted(script, sleep))
-    request = _request(scenario, commit, tree, engine)
-    submit(site.wiring.events, artifacts, request, scenario.plan.encode())
     return site
 
 
@@ -145,7 +151,7 @@ def _request(scenario: Scenario, commit: str, tree: str, engine: str) -> Request
     )
 
 
-def _repository(root: Path, files: dict[str, str]) -> tuple[str, str]:
+def repository(root: Path, files: dict[str, str]) -> tuple[str, str]:
     """One commit that has the same id wherever and whenever it is made."""
     repo = pygit2.init_repository(str(root), initial_head="main")
     for name, text in files.items():
@@ -177,12 +183,16 @@ VARIES = frozenset(
 
 def played(site: Site) -> Played:
     """The streams come without what depends on place and time."""
+    return Played(site.journal().state, story_of(site, "run/"))
+
+
+def story_of(site: Site, prefix: str) -> dict[str, list[tuple[str, Any]]]:
+    """The streams that begin with `prefix`, without what depends on place and time."""
     store = site.wiring.events
-    story = {
+    return {
         stream: [(e.event_type, _same(e.data)) for e in store.read(stream) if not _of_the_place(e)]
-        for stream in sorted(store.streams("run/"))
+        for stream in sorted(store.streams(prefix))
     }
-    return Played(site.journal().state, story)
 
 
 def _of_the_place(event: Envelope) -> bool:

@@ -114,6 +114,6 @@ def test_the_views_follow_the_streams_however_often_they_are_told(tmp_path: Path
 
 def test_a_stream_that_is_no_run_is_left_alone(tmp_path: Path) -> None:
     with deployed(SCENARIOS["parallel"], tmp_path) as deployment:
-        keys = {"stream": {"S": "batch/0123456789"}, "version": {"S": "1"}}
+        keys = {"stream": {"S": "split/0123456789"}, "version": {"S": "1"}}
         records = [{"eventID": "1", "dynamodb": {"Keys": keys}}]
         assert deployment.call("project", {"Records": records}) == {"batchItemFailures": []}

@@ -10,7 +10,7 @@ from fanfold.errors import FanfoldError
 from fanfold.run.artifacts import QUEUE, WAITING
 from fanfold.run.attempt import Exit
 from fanfold.run.events import run_stream
-from fanfold.steps.start import is_waiting
+from fanfold.steps.rest import is_waiting
 from tests.workflow.aws.cloud import LOOK_S, PATIENCE_S
 from tests.workflow.aws.site import RUN, played
 
