@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import _thread
 import fcntl
 import socket
 import struct
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PORT, NAMES = 3128, ("127.0.0.1", 53)
 REFUSED, MOST = 0x8185, 100
@@ -40,37 +35,19 @@ def question(packet: bytes) -> tuple[str, bytes]:
     return ".".join(labels).lower(), packet[12 : at + 5]
 
 
-def answer_names(server: socket.socket, tell: Callable[[str, str], None]) -> None:
-    """Refuse every look-up, and tell each name once."""
-    known: set[str] = set()
-    while True:
-        packet, asker = server.recvfrom(2048)
-        try:
-            name, asked = question(packet)
-        except IndexError:
-            continue
-        if name not in known and len(known) < MOST:
-            known.add(name)
-            tell("host", name)
-        reply = packet[:2] + struct.pack("!HHHHH", REFUSED, 1, 0, 0, 0) + asked
-        try:
-            server.sendto(reply, asker)
-        except OSError:
-            continue
-
-
-def relay(server: socket.socket, folder: int) -> None:
-    """Every connection to `server` on to the socket in `folder`, which lies outside."""
-    while True:
-        inside = server.accept()[0]
-        outside = socket.socket(socket.AF_UNIX)
-        try:
-            outside.connect(f"/proc/self/fd/{folder}/socket")
-        except OSError:
-            inside.close()
-            continue
-        for ends in ((inside, outside), (outside, inside)):
-            _thread.start_new_thread(pump, ends)
+def refuse(server: socket.socket) -> str:
+    """Refuse the next look-up; gives the name, empty where that cannot be told."""
+    packet, asker = server.recvfrom(2048)
+    try:
+        name, asked = question(packet)
+    except IndexError:
+        return ""
+    reply = packet[:2] + struct.pack("!HHHHH", REFUSED, 1, 0, 0, 0) + asked
+    try:
+        server.sendto(reply, asker)
+    except OSError:
+        return name
+    return name
 
 
 def pump(source: socket.socket, sink: socket.socket) -> None:

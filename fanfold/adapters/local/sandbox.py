@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from fanfold.adapters.local import lookups, room, seccomp, warden
+from fanfold.adapters.local import attendant, lookups, room, seccomp, warden
 from fanfold.adapters.local.audit import audited
 from fanfold.adapters.local.bounded import run_bounded
 from fanfold.adapters.local.cell import Cell, Cells, Order
@@ -140,7 +140,7 @@ class Bubblewrap:
         with (
             tempfile.TemporaryFile() as options,
             tempfile.TemporaryFile() as names,
-            program_file(warden, seccomp, room, lookups) as program,
+            program_file(warden, seccomp, room, lookups, attendant) as program,
         ):
             names.write(_NAME_SERVER)
             names.seek(0)

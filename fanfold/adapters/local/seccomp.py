@@ -110,21 +110,17 @@ def handed_over(channel: socket.socket) -> int | None:
 def received(listener: int) -> tuple[int, ...] | None:
     """The next question: its id, the asker, then the number and arguments of the call.
 
-    None when nobody is left to ask.
+    None when the asker has ended meanwhile. Raises `OSError` when nobody is left to ask.
     """
-    while True:
-        notice = bytearray(NOTICE.size)
-        try:
-            fcntl.ioctl(listener, RECEIVE, notice)
-        except InterruptedError:
-            continue
-        except OSError as error:
-            # The asker has ended meanwhile.
-            if error.errno == errno.ENOENT:
-                continue
+    notice = bytearray(NOTICE.size)
+    try:
+        fcntl.ioctl(listener, RECEIVE, notice)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EINTR):
             return None
-        found = NOTICE.unpack(notice)
-        return (found[0], found[1], found[3], *found[6:])
+        raise
+    found = NOTICE.unpack(notice)
+    return (found[0], found[1], found[3], *found[6:])
 
 
 def answer(listener: int, question: int, problem: int) -> None:

@@ -11,7 +11,6 @@ for what is told of it, where its output goes, and the folder of a proxy if ther
 
 from __future__ import annotations
 
-import _thread
 import array
 import ctypes
 import errno
@@ -24,17 +23,17 @@ import socket
 import sys
 
 from fanfold.adapters.local import lookups, room, seccomp
+from fanfold.adapters.local.attendant import Attendant, reaped, wakened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 HEADER, CONFIG_BYTES, MOST_DESCRIPTORS = 4, 1 << 20, 1 << 20
 # For three descriptors, none of which a command inherits.
 PLACES = (socket.CMSG_SPACE(12), socket.MSG_CMSG_CLOEXEC)
 SUBREAPER, DIE_WITH_PARENT = 36, 1
-NORMAL = (signal.SIGPIPE, signal.SIGXFSZ)
+NORMAL = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD)
 FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, 16)
 NOT_STARTED = 126
 # To ask about what is forbidden, so that it is told; else to refuse it.
@@ -55,11 +54,7 @@ class Warden:
     def keep_rooms(self, control: socket.socket) -> None:
         """One room ahead, until nobody has come for long, or who sends commands is gone."""
         own = os.open("/proc/self/ns/pid", os.O_RDONLY)
-        waking, wake = os.pipe()
-        os.set_blocking(waking, False)
-        os.set_blocking(wake, False)
-        signal.signal(signal.SIGCHLD, heard)
-        signal.set_wakeup_fd(wake)
+        waking = wakened()
         process, door = self.make_room(control, own)
         while ready := select.select([control, waking], [], [], self.told["idle_s"])[0]:
             if waking in ready:
@@ -87,8 +82,6 @@ class Warden:
             return process, outside
         try:
             self.libc.prctl(DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for end in (control, outside):
                 end.close()
             self.serve(inside, self.furnish())
@@ -106,6 +99,7 @@ class Warden:
     def serve(self, requests: socket.socket, kernel: int | None) -> None:
         """Carry out the one command that comes; `kernel` only where this is a room."""
         names = None if kernel is None else lookups.name_server()
+        waking = wakened()
         self.libc.prctl(SUBREAPER, 1, 0, 0, 0)
         self.libc.prctl(room.DUMPABLE, 0, 0, 0, 0)
         places = descriptors(requests.recvmsg(1, *PLACES)[1])
@@ -123,18 +117,10 @@ class Warden:
         room.give_up_own_capabilities(self.libc)
         theirs.close()
         os.close(output)
-        tell = teller(life)
-        _thread.start_new_thread(end_on_word, (life,))
-        _thread.start_new_thread(refuse_calls, (ours, tell))
-        if names:
-            _thread.start_new_thread(lookups.answer_names, (names, tell))
+        attendant = Attendant(life, ours, names)
         if proxy:
-            _thread.start_new_thread(lookups.relay, (proxy, folders[0]))
-        code = ended(child)
-        if alive := left_over():
-            tell("left_over", str(alive))
-        end_all()
-        tell("ended", str(code if code >= 0 else 128 - code))
+            attendant.relay(proxy, folders[0])
+        attendant.attend(child, waking)
 
     def become(
         self, order: dict[str, Any], output: int, channel: socket.socket, kernel: int | None
@@ -152,6 +138,7 @@ class Warden:
             self.limit()
             os.closerange(3, MOST_DESCRIPTORS)
             # Python ignores these, and what it becomes would inherit that.
+            signal.set_wakeup_fd(-1)
             for number in NORMAL:
                 signal.signal(number, signal.SIG_DFL)
             os.chdir(self.told["folder"])
@@ -197,94 +184,6 @@ def without_forbidden(verdict: int) -> bytes:
     return seccomp.program({seccomp.number("socket"): rows}, verdict)
 
 
-def refuse_calls(channel: socket.socket, tell: Callable[[str, str], None]) -> None:
-    """Answer that a call is forbidden, and tell of each once."""
-    listener = seccomp.handed_over(channel)
-    if listener is None:
-        return
-    names, known = seccomp.forbidden(), set[str]()
-    while question := seccomp.received(listener):
-        call = question[2]
-        name = names.get(call) or f"socket of family {question[3] & 0xFFFFFFFF}"
-        if name not in known and len(known) < lookups.MOST:
-            known.add(name)
-            tell("system_call", name)
-        problem = errno.EPERM if call in names else errno.EAFNOSUPPORT
-        seccomp.answer(listener, question[0], problem)
-
-
-def teller(life: socket.socket) -> Callable[[str, str], None]:
-    """Tells a kind and a subject, in which the command may have put what looks like a line."""
-
-    def tell(kind: str, subject: str) -> None:
-        plain = "".join(c if c.isprintable() else "?" for c in subject)
-        try:
-            life.sendall(f"{kind}\t{plain}\n".encode())
-        except OSError:
-            end_all()
-
-    return tell
-
-
-def end_on_word(life: socket.socket) -> None:
-    """End the command when whoever asked for it says no more."""
-    while life.recv(1):
-        pass
-    end_all()
-
-
-def end_all() -> None:
-    """All processes but this one: nobody is left when this returns."""
-    while True:
-        try:
-            os.kill(-1, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        try:
-            while True:
-                os.wait()
-        except ChildProcessError:
-            continue
-
-
-def ended(child: int) -> int:
-    while True:
-        try:
-            process, status = os.wait()
-        except ChildProcessError:
-            # It was ended, and waited for, on somebody's word.
-            return -signal.SIGKILL
-        if process == child:
-            return os.waitstatus_to_exitcode(status)
-
-
-def heard(number: int, frame: object) -> None:
-    """A child has ended: that it is told by a descriptor is all that is wanted."""
-
-
-def reaped() -> list[int]:
-    found: list[int] = []
-    try:
-        while process := os.waitpid(-1, os.WNOHANG)[0]:
-            found.append(process)
-    except ChildProcessError:
-        pass
-    return found
-
-
-def left_over() -> int:
-    """Processes that the command leaves behind."""
-    alive = 0
-    for name in os.listdir("/proc"):  # noqa: PTH208
-        if name.isdigit() and int(name) != os.getpid():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
-                    alive += file.read().rpartition(b")")[2].split()[0] not in b"ZX"
-            except OSError:
-                continue
-    return alive
-
-
 def descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     found = array.array("i")
     for _, _, data in ancillary:
@@ -317,6 +216,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # Not by the usual way out, which would wait for what the threads do.
+    # Not by the usual way out, which would wait for what threads relay.
     main()
     os._exit(0)
