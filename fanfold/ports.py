@@ -287,6 +287,7 @@ class Slots(Protocol):
     def hold(self, run: str, execution: str) -> None: ...  # LeaseLost
     # with `execution`, only while that one holds it; whether one came free
     def release(self, run: str, execution: str | None = None) -> bool: ...
+    def release_claim(self, run: str) -> bool: ...  # only while no execution holds it
     def taken(self) -> Sequence[TakenSlot]: ...
 
 

@@ -54,9 +54,10 @@ def answer(
     state = journal.refresh()
     if state.options.batch:
         _leave_generations_to_the_batch(state, word, then)
-    if not _was_said(state, word, then):
-        words = (word,) if then is None else (word, then)
-        journal.append(*words, actor=_speaker(word) or by or "user")
+    words = (word,) if then is None else (word, then)
+    journal.append_unless(
+        lambda state: _was_said(state, word, then), *words, actor=_speaker(word) or by or "user"
+    )
     start(run_id, supervision)
 
 

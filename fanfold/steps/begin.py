@@ -62,12 +62,23 @@ def _go(journal: Journal, supervision: Supervision) -> None:
         supervision.artifacts.delete(token_file(run_id))
         execution, waited = executions.start(run_id, state.generation), None
     if executions.is_over(execution):
-        supervision.slots.release(run_id)
+        supervision.slots.release(run_id, execution)
+        supervision.slots.release_claim(run_id)
         return
-    supervision.slots.hold(run_id, execution)
+    _hold(journal, execution, supervision)
     if waited:
         executions.go_on(waited.token)
         supervision.artifacts.delete(token_file(run_id))
+
+
+def _hold(journal: Journal, execution: str, supervision: Supervision) -> None:
+    """Of generations that begin at once, the latest has the slot."""
+    generation = journal.state.generation
+    supervision.slots.hold(journal.run_id, execution)
+    latest = journal.refresh().generation
+    if latest > generation:
+        execution = supervision.executions.name_of(journal.run_id, latest)
+        supervision.slots.hold(journal.run_id, execution)
 
 
 def _queue(journal: Journal, supervision: Supervision) -> None:

@@ -78,6 +78,23 @@ class StreamJournal(Generic[S]):
                 return self.state
         raise StreamConflict(self.stream, self._version, -1)
 
+    def append_unless(
+        self, is_there: Callable[[S], bool], *events: EventData, actor: str = "fanfold"
+    ) -> S:
+        """Append unless the stream says it already, however many say it at once.
+
+        Raises what `is_there` raises, which is asked again after every other writer's event.
+        """
+        for _ in range(TRIES):
+            if is_there(self.refresh()):
+                return self.state
+            try:
+                self._take(self.store.append(self.stream, self._version, events, actor=actor))
+            except StreamConflict:
+                continue
+            return self.state
+        raise StreamConflict(self.stream, self._version, -1)
+
     def _only_people_since(self) -> bool:
         news = self._take(self.store.read(self.stream, self._version))
         if any(isinstance(n.data, self._resumed) for n in news):

@@ -48,8 +48,8 @@ def settle_orphan(run_id: str, execution: str, supervision: Supervision) -> bool
         return True
     if ending is not Ending.ABORTED and is_waiting(state, supervision):
         return True
-    if ending is Ending.ABORTED and not state.cancelled:
-        journal.append(CancelRequested(STOPPED))
+    if ending is Ending.ABORTED:
+        journal.append_unless(lambda run: run.cancelled, CancelRequested(STOPPED))
     if not _landed(journal, f"the execution {ending}", supervision):
         return False
     if ending in (Ending.FAILED, Ending.TIMED_OUT):

@@ -52,7 +52,8 @@ def _carry_on(batch_id: str, supervision: Supervision) -> None:
 
 def _look(slot: TakenSlot, supervision: Supervision) -> None:
     if slot.execution is None:
-        start(slot.run, supervision)
+        if not start(slot.run, supervision):
+            supervision.slots.release_claim(slot.run)
     elif settle_orphan(slot.run, slot.execution, supervision):
         supervision.slots.release(slot.run, slot.execution)
 

@@ -47,6 +47,12 @@ class MemorySlots:
             return True
         return False
 
+    def release_claim(self, run: str) -> bool:
+        if run in self._held and self._held[run] is None:
+            del self._held[run]
+            return True
+        return False
+
     def taken(self) -> Sequence[TakenSlot]:
         return [Taken(run, execution) for run, execution in self._held.items()]
 

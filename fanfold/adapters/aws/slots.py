@@ -87,6 +87,12 @@ class Slots:
                 released |= self._free(slot)
         return released
 
+    def release_claim(self, run: str) -> bool:
+        """Give back a claim that no execution followed, before it expires."""
+        claims = [slot for slot in self.taken() if slot.run == run and slot.execution is None]
+        freed = [self._free(claim) for claim in claims]
+        return any(freed)
+
     def taken(self) -> list[Slot]:
         """All slots with a holder, expired claims too, by number."""
         found = self._table.query("#kind = :kind", fields=_FIELDS, kind=text(KIND))

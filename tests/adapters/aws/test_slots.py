@@ -49,6 +49,14 @@ def test_a_run_keeps_its_slot_when_it_asks_again(slots: Slots) -> None:
     assert [slot.execution for slot in slots.taken()] == ["arn:1"]
 
 
+def test_a_claim_can_be_given_back_but_no_slot_that_is_held(slots: Slots) -> None:
+    slots.claim("a", 60)
+    slots.claim("b", 60)
+    slots.hold("b", "arn:b")
+    assert [slots.release_claim(run) for run in ("a", "b", "c")] == [True, False, False]
+    assert runs(slots) == ["b"]
+
+
 def test_a_claim_that_no_execution_followed_expires(slots: Slots, clock: ManualClock) -> None:
     slots.claim("a", 60)
     slots.claim("b", 60)

@@ -1,8 +1,14 @@
-"""Messages that come twice, late, in any order or never: each run once, and no slot leaked."""
+"""Messages that come twice, late, in any order or never: each run once, and no slot leaked.
+
+Every function may be overtaken by others wherever it writes, and may fail there for good.
+"""
 
 from __future__ import annotations
 
+import itertools
 import random
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -18,9 +24,18 @@ from fanfold.steps.start import promote, start
 from tests.fakes.scripted_world import CENT, admitted, unit
 from tests.fakes.supervision import Office, office
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 RUNS = ("r1", "r2", "r3", "r4")
 SLOTS = 2
 STEPS = 40
+OVERTAKEN, CUT_OFF = 0.15, 0.02
+DEEP = 2
+
+
+class CutOff(FanfoldError):
+    """A function is gone in the middle of its work."""
 
 
 class Delivery:
@@ -31,6 +46,29 @@ class Delivery:
         self.desk: Office = office(SLOTS)
         for run_id in RUNS:
             self._ask(run_id)
+        self._depth = 0
+        supervision = self.desk.supervision
+        for port, names in (
+            (self.desk.events, ("append",)),
+            (supervision.artifacts, ("put", "delete")),
+            (supervision.slots, ("claim", "hold", "release")),
+            (self.desk.executions, ("start",)),
+        ):
+            for name in names:
+                setattr(port, name, self._crossed(getattr(port, name)))
+
+    def _crossed(self, write: Callable[..., Any]) -> Callable[..., Any]:
+        """Others come by right before the write, or nothing comes after it any more."""
+
+        def crossed(*args: Any, **more: Any) -> Any:
+            if 0 < self._depth < DEEP and self.random.random() < OVERTAKEN:
+                self.happen()
+            done = write(*args, **more)
+            if self._depth and self.random.random() < CUT_OFF:
+                raise CutOff
+            return done
+
+        return crossed
 
     def _ask(self, run_id: str) -> None:
         request = Request(
@@ -50,6 +88,12 @@ class Delivery:
 
     def happen(self) -> None:
         """One thing, which may fail for good in the middle; what it left must be sound."""
+        self._depth += 1
+        with suppress(FanfoldError):
+            self._happen()
+        self._depth -= 1
+
+    def _happen(self) -> None:
         run_id, supervision = self.random.choice(RUNS), self.desk.supervision
         self.desk.clock.advance(self.random.choice((0.0, 1.0, 90.0)))
         match self.random.randrange(7):
@@ -99,7 +143,8 @@ class Delivery:
                 name = f"{run_id}-{self._generation(run_id)}"
                 if name in self.desk.executions.started:
                     self._finish(run_id)
-                    self.desk.executions.over.setdefault(name, Ending.SUCCEEDED)
+            for name in self.desk.executions.started:
+                self.desk.executions.over.setdefault(name, Ending.SUCCEEDED)
         reap_all(self.desk.supervision)
 
 
@@ -121,6 +166,9 @@ def test_every_run_ends_once_and_every_slot_comes_back(first: int) -> None:
             assert kinds.count("run_requested") == 1, seed
             ends = ("run_completed", "run_failed", "run_cancelled")
             assert sum(kinds.count(end) for end in ends) >= 1, (seed, run_id, kinds)
+            generations = [-1, *(i for i, k in enumerate(kinds) if k == "run_resumed"), len(kinds)]
+            for begin, end in itertools.pairwise(generations):
+                assert kinds[begin + 1 : end].count("cancel_requested") <= 1, (seed, kinds)
 
 
 def test_a_manifest_that_is_gone_stops_nobody_else() -> None:

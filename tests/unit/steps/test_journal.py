@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fanfold.errors import StreamConflict
@@ -69,3 +71,19 @@ def test_a_refresh_takes_only_what_is_new(store: MemoryEventStore, journal: Jour
     store.append(run_stream(RUN), 2, [BudgetWarned(8, 10)])
     assert journal.refresh().warned
     assert journal.refresh().version == 3
+
+
+def test_what_another_says_at_the_same_time_is_not_said_again(
+    store: MemoryEventStore, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = store.append
+
+    def overtaken(*_: object, **__: object) -> Any:
+        monkeypatch.setattr(store, "append", append)
+        append(run_stream(RUN), 2, [CancelRequested(by="another")])
+        return append(run_stream(RUN), 2, [CancelRequested(by="user")])
+
+    monkeypatch.setattr(store, "append", overtaken)
+    state = journal.append_unless(lambda run: run.cancelled, CancelRequested(by="user"))
+    assert state.cancelled
+    assert [e.data for e in store.read(run_stream(RUN), 2)] == [{"by": "another"}]
