@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fanfold.adapters.aws.artifact_store import S3ArtifactStore
 from fanfold.adapters.aws.claim_keys import DynamoClaimKeys
 from fanfold.adapters.aws.clients import Clients
+from fanfold.adapters.aws.event_bus import EventBus
 from fanfold.adapters.aws.event_store import DynamoEventStore
 from fanfold.adapters.aws.executions import StateMachineExecutions
 from fanfold.adapters.aws.granted import FunctionGrants, GrantedLease
@@ -315,7 +316,8 @@ class _Account:
 
     def _news_desk(self, project: str) -> BusNewsDesk:
         table = Table(self.clients.dynamodb, self.deployment.projections_table)
-        return BusNewsDesk(self.clients.events, self.deployment.event_bus, table, project)
+        bus = EventBus(self.clients.events, self.deployment.event_bus)
+        return BusNewsDesk(bus, table, project)
 
     def wiring(self, run_id: str) -> Wiring:
         """The ports of the run's steps; its repository is made of what was pushed and published.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanfold.cli.engines import AWS, engine_of
+from fanfold.cli.engines import AWS
 from fanfold.cli.output import say, say_json, tell
 from fanfold.cli.plans import find_plans, known_tracks, read_plan
 from fanfold.cli.runs import project_of
@@ -56,6 +56,8 @@ def _submitted(project: Project, path: str) -> str | None:
     if cap is None:
         tell("not submitted: no cap; set limits.run_usd in fanfold.toml")
         return None
+    from fanfold.cli.engines.aws import Account
+    from fanfold.cli.engines.whereabouts import place_of
     from fanfold.cli.main import command_parser
     from fanfold.cli.request import build_request
 
@@ -64,5 +66,5 @@ def _submitted(project: Project, path: str) -> str | None:
     plan = read_plan(project, path)
     project.prepare()
     request = build_request(project, plan, asked, cap)
-    engine_of(project, AWS).submit(request, plan.data)
+    Account(project, place_of(project, project.settings.cloud)).announce(request, plan.data)
     return request.run_id

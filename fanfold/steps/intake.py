@@ -68,6 +68,13 @@ def accept(message: str, artifacts: ArtifactStore) -> Asked:
     return Asked(request.run_id)
 
 
+def ready_detail(request: Request) -> dict[str, Any]:
+    """The detail of `fanfold.plan.ready` by which `accept` asks for the very same run."""
+    detail = msgspec.to_builtins(request)
+    del detail["run_id"]
+    return detail
+
+
 def event_schema() -> dict[str, Any]:
     """The JSON Schema of the detail of `fanfold.plan.ready`."""
     schema = msgspec.json.schema(Request)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
+from infra.constructs.intake import PLAN_READY
 from infra.constructs.model_secrets import KEY, PASS
 from infra.models import call_statements
 
@@ -125,6 +126,12 @@ class Access:
 
     def announce(self) -> iam.PolicyStatement:
         return _allow("Announce", ["events:PutEvents"], self._data.intake.bus.event_bus_arn)
+
+    def tell_of_ready_plans(self) -> iam.PolicyStatement:
+        """The one event that people put on the bus: what runs become is not theirs to tell."""
+        kind: dict[str, object] = {"StringEquals": {"events:detail-type": PLAN_READY}}
+        bus = self._data.intake.bus.event_bus_arn
+        return _allow("TellOfReadyPlans", ["events:PutEvents"], bus, conditions=kind)
 
     def hold_leases(self, *kinds: str) -> iam.PolicyStatement:
         """Leases and what else is of these `kinds`: slots are kept under another key."""

@@ -28,7 +28,7 @@ class UserAccess(Construct):
     """A managed policy for the users' own roles or groups.
 
     It changes no event and starts no execution: a word of a person goes through `answer`, and a run
-    begins with its request.
+    begins with its request, or with the event that its plan is ready.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class UserAccess(Construct):
             access.read_artifacts(RUNS, BATCHES, SNAPSHOTS, REQUESTS),
             access.write_artifacts(*ASKED_FOR, *BY_HAND),
             access.delete_artifacts(RUNS, BATCHES),
+            access.tell_of_ready_plans(),
             *(access.invoke("answer"), _look_at_model(), _look_at_quotas()),
         ]
         self.policy = iam.ManagedPolicy(

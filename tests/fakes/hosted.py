@@ -32,7 +32,7 @@ from fanfold.settings import (
     from_environment,
     own_version,
 )
-from fanfold.steps.intake import WRITTEN
+from fanfold.steps.intake import PLAN_READY, WRITTEN, accept
 from fanfold.steps.invoke import invoke
 from fanfold.steps.journal import Superseded
 from fanfold.steps.reap import reap_execution
@@ -91,6 +91,8 @@ class Host:
         self.address = self._server.get_host_and_port()
         self._courier = threading.Thread(target=self._deliver, daemon=True)
         self._started: set[str] = set()
+        self._heard_of: set[str] = set()
+        self._queue = ""
 
     def open(self) -> None:
         """Deploy, and begin to deliver what arrives."""
@@ -107,7 +109,19 @@ class Host:
         self.clients.stacks.create_stack(
             StackName=f"{STACK}-control", TemplateBody=json.dumps(template)
         )
+        self._open_bus()
         self._courier.start()
+
+    def _open_bus(self) -> None:
+        """Its rule leads into a queue, as the deployed one does."""
+        queue = self.clients.queues.create_queue(QueueName="requests")["QueueUrl"]
+        arn = f"arn:aws:sqs:{REGION}:123456789012:requests"
+        bus, self._queue = self.deployment.event_bus, queue
+        pattern = json.dumps({"detail-type": [PLAN_READY]})
+        self.clients.events.create_event_bus(Name=bus)
+        self.clients.events.put_rule(Name="ready", EventBusName=bus, EventPattern=pattern)
+        target: Any = {"Id": "1", "Arn": arn}
+        self.clients.events.put_targets(Rule="ready", EventBusName=bus, Targets=[target])
 
     def close(self) -> None:
         self._over.set()
@@ -125,6 +139,13 @@ class Host:
         """Whether that many requests are there that nobody has delivered."""
         found = self.cloud.supervision.artifacts.list(REQUESTS)
         return len(set(found) - self._started) == runs
+
+    def told_of(self, plans: int) -> bool:
+        """Whether that many plans are said to be ready that nobody has heard of."""
+        told = self.clients.queues.get_queue_attributes(
+            QueueUrl=self._queue, AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        return int(told["Attributes"]["ApproximateNumberOfMessages"]) == plans
 
     def forget(self) -> None:
         """Drop the requests that are there."""
@@ -191,14 +212,30 @@ class Host:
                     self._started.add(key)
                     self.requests.append(key)
                 self._project(run_id)
+            self._hear()
+            for run_id in self._heard_of:
+                self._project(run_id)
             self._reap()
 
     def _project(self, run_id: str) -> None:
         with suppress(ArtifactMissing):  # of a run that was cleaned
             self.cloud.projections(run_id).project(run_stream(run_id))
 
+    def _hear(self) -> None:
+        """Take in what the bus has put into the queue."""
+        found = self.clients.queues.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10)
+        for message in found.get("Messages", ()):
+            body = message.get("Body", "")
+            self._heard_of.add(accept(body, self.cloud.supervision.artifacts))
+            self._begin(body)
+            self.clients.queues.delete_message(
+                QueueUrl=self._queue, ReceiptHandle=message.get("ReceiptHandle", "")
+            )
+
     def _start(self, key: str) -> None:
-        body = json.dumps({"detail-type": WRITTEN, "detail": {"object": {"key": key}}})
+        self._begin(json.dumps({"detail-type": WRITTEN, "detail": {"object": {"key": key}}}))
+
+    def _begin(self, body: str) -> None:
         records = {"Records": [{"messageId": "1", "body": body}]}
         handler = importlib.import_module("functions.start").handler
         assert handler(records, Invocation("start"), self.cloud) == {"batchItemFailures": []}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MAY = {
     *("bedrock:GetFoundationModelAvailability", "bedrock:GetInferenceProfile"),
-    *("cloudformation:DescribeStacks", "dynamodb:Query"),
+    *("cloudformation:DescribeStacks", "dynamodb:Query", "events:PutEvents"),
     *("kms:Decrypt", "kms:GenerateDataKey", "lambda:GetAccountSettings"),
     *("lambda:InvokeFunction", "s3:DeleteObject", "s3:GetObject", "s3:ListBucket"),
     *("s3:PutObject", "states:DescribeExecution"),

@@ -52,6 +52,10 @@ def taken(service: str, name: str, params: Any, key: str) -> list[Asked]:
             return [Asked(f"lambda:{name}Function", arn)]
         case "sts":
             return []  # everybody may ask who they are
+        case "events":
+            (entry,) = params["Entries"]
+            bus = f"arn:aws:events:{HERE}:event-bus/fanfold-dev"
+            return [Asked("events:PutEvents", bus, {"events:detail-type": entry["DetailType"]})]
         case "s3" if name == "PutObject":
             by_way: dict[str, str | tuple[str, ...]] = {
                 "kms:ViaService": f"s3.{REGION}.amazonaws.com"
@@ -99,6 +103,9 @@ def test_the_policy_of_users_is_what_their_commands_take(
             )
         ]
         assert codes == [3, 3, *[0] * 10]
+        monkeypatch.setenv("FANFOLD_LIMITS_RUN_USD", "5")
+        ready = letters_repository(tmp_path / "ready", OPEN_TRACK)
+        assert [fanfold(ready, *words).code for words in (("ready",), ("cancel",))] == [0, 0]
         settle_by_hand(letters_repository(tmp_path / "other", OPEN_TRACK), tmp_path, monkeypatch)
     refused = [a for a in asked if not user.may(a.action, a.resource, a.context)]
     assert refused == []

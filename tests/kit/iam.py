@@ -26,7 +26,7 @@ KEYS = re.compile(
     r"aws:(PrincipalAccount|PrincipalArn|SecureTransport|SourceAccount|SourceArn|TagKeys)"
     r"|aws:(Principal|Request)Tag/[\w-]+"
     r"|bedrock:InferenceProfileArn|dynamodb:LeadingKeys|ecs:(cluster|CreateAction)"
-    r"|iam:PassedToService|kms:ViaService|lambda:SourceFunctionArn"
+    r"|events:detail-type|iam:PassedToService|kms:ViaService|lambda:SourceFunctionArn"
     r"|s3:(prefix|TlsVersion)|secretsmanager:(SecretId|resource/\w+)"
 )
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from fanfold.adapters.aws.failures import translated
 from fanfold.adapters.aws.table import ConditionFailed, Item, Table, number, text
-from fanfold.errors import CloudUnavailable
 
 if TYPE_CHECKING:
-    from mypy_boto3_events import EventBridgeClient
-
-SOURCE = "fanfold"
+    from fanfold.adapters.aws.event_bus import EventBus
 
 
 class BusNewsDesk:
     """`ports.NewsDesk` of one project: told to the bus, noted in the table of projections."""
 
-    def __init__(self, client: EventBridgeClient, bus: str, table: Table, project: str) -> None:
-        self._client, self._bus = client, bus
-        self._table, self._view = table, f"news/{project}"
-        self._project = project
+    def __init__(self, bus: EventBus, table: Table, project: str) -> None:
+        self._bus, self._table = bus, table
+        self._view, self._project = f"news/{project}", project
 
     def told(self, run_id: str) -> int:
         item = self._table.get(self._key(run_id), "#version")
@@ -29,18 +23,7 @@ class BusNewsDesk:
 
     def tell(self, kind: str, detail: dict[str, Any]) -> None:
         """Raises `CloudError`; then it may have been told all the same."""
-        entry: Any = {
-            "Source": SOURCE,
-            "DetailType": kind,
-            "Detail": json.dumps({"project": self._project, **detail}),
-            "EventBusName": self._bus,
-        }
-        with translated(f"tell {self._bus!r} of {kind}"):
-            answer = self._client.put_events(Entries=[entry])
-        if answer["FailedEntryCount"]:
-            (refused,) = answer["Entries"]
-            code = refused.get("ErrorCode", "")
-            raise CloudUnavailable(f"cannot tell {self._bus!r} of {kind}: {code}", code)
+        self._bus.put(kind, {"project": self._project, **detail})
 
     def note(self, run_id: str, version: int) -> None:
         item = {**self._key(run_id), "version": number(version)}

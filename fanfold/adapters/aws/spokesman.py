@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TRIES = 4
 PAUSE_S = 0.5
-_OVERTAKEN = frozenset({"CloudUnavailable", "LeaseLost", "StreamConflict"})
+_OVERTAKEN = frozenset({"CloudUnavailable", "LeaseLost", "StreamConflict", "Superseded"})
 _NAMES = {kind: name for name, kind in WORDS.items()}
 _BATCH_NAMES = {kind: name for name, kind in BATCH_WORDS.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 from fanfold.adapters.aws.artifact_store import S3ArtifactStore
 from fanfold.adapters.aws.clients import Clients
+from fanfold.adapters.aws.event_bus import EventBus
 from fanfold.adapters.aws.event_store import DynamoEventStore
 from fanfold.adapters.aws.executions import StateMachineExecutions
 from fanfold.adapters.aws.failures import translated
@@ -36,10 +38,11 @@ from fanfold.run.offer import AGAIN, model_problem, out_of_reach
 from fanfold.run.view import outcome_of, run_view
 from fanfold.settings import deployment_of, offer_of, own_version
 from fanfold.steps.hand_in import hand_in, was_handed_in
+from fanfold.steps.intake import PLAN_READY, ready_detail
 from fanfold.steps.journal import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from fanfold.bootstrap import Project
     from fanfold.cli.engines.whereabouts import Place
@@ -52,6 +55,8 @@ if TYPE_CHECKING:
 ATTEMPTS = 3
 QUIET_S = 10.0
 SETTLE_S = 30.0
+LARGEST_DETAIL = 200_000
+"""Characters of an event's detail; an event with all about it may have 256 KiB."""
 FOR_PEOPLE = ("gates", "result")
 
 
@@ -168,16 +173,29 @@ class Account:
             tell(f"no worker there reaches {hosts}: add what is needed to `egress` {AGAIN}")
 
     def submit(self, request: Request, plan: bytes) -> bool:
-        run_id = request.run_id
-        if was_handed_in(self.artifacts, run_id):
+        return self._ask(request, lambda: hand_in(self.artifacts, request, plan))
+
+    def announce(self, request: Request, plan: bytes) -> bool:
+        """Ask for the run by the event that its plan is ready; False when it was asked for before.
+
+        One that no event holds is asked for as `submit` does.
+        """
+        detail = ready_detail(request)
+        if len(json.dumps(detail)) > LARGEST_DETAIL:
+            return self.submit(request, plan)
+        bus = EventBus(self.clients.events, self.deployment.event_bus)
+        return self._ask(request, lambda: bus.put(PLAN_READY, detail))
+
+    def _ask(self, request: Request, ask: Callable[[], None]) -> bool:
+        run_id, state = request.run_id, self._state(request.run_id)
+        remember(self._project, run_id, self.place)
+        if state.requested_at is not None or was_handed_in(self.artifacts, run_id):
             tell(f"this was asked for before: following run {run_id} (--rerun asks for another)")
-            remember(self._project, run_id, self.place)
-            if (state := self._state(run_id)).rejected:
+            if state.rejected:
                 self._go_on(state, None)
             return False
         self._push(run_id, request.base)
-        hand_in(self.artifacts, request, plan)
-        remember(self._project, run_id, self.place)
+        ask()
         tell(f"run {run_id} is submitted to {self.place.stack}")
         return True
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fanfold.adapters.aws.event_bus import EventBus
 from fanfold.adapters.aws.news_desk import BusNewsDesk
 from fanfold.adapters.aws.table import Table
 from fanfold.errors import CloudUnavailable
@@ -22,7 +23,7 @@ BUS = "fanfold-dev"
 @pytest.fixture
 def desk(clients: Clients) -> BusNewsDesk:
     clients.events.create_event_bus(Name=BUS)
-    return BusNewsDesk(clients.events, BUS, Table(clients.dynamodb, PROJECTIONS), "demo")
+    return BusNewsDesk(EventBus(clients.events, BUS), Table(clients.dynamodb, PROJECTIONS), "demo")
 
 
 def heard(clients: Clients, queue: str) -> list[dict[str, Any]]:

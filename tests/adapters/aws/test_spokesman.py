@@ -54,7 +54,7 @@ def test_a_change_goes_with_the_generation_that_follows() -> None:
 
 
 def test_a_word_that_was_overtaken_is_said_again() -> None:
-    answering, clock = Answering("StreamConflict", "LeaseLost"), ManualClock()
+    answering, clock = Answering("StreamConflict", "Superseded"), ManualClock()
     Spokesman(answering, "answer", clock).say("r1", RunResumed(2), "ada")
     assert len(answering.heard) == 3
     assert clock.monotonic() == 2 * PAUSE_S

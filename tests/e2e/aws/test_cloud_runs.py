@@ -257,7 +257,7 @@ def test_a_run_that_was_refused_starts_when_it_is_asked_for_again(host: Host, ro
     assert (done.code, done.json["run"]) == (0, run)
 
 
-def test_a_track_that_is_ready_is_submitted(
+def test_a_track_that_is_ready_is_told_to_the_bus_and_runs(
     host: Host, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host.held = True
@@ -265,11 +265,32 @@ def test_a_track_that_is_ready_is_submitted(
     assert (bare.code, bare.json["run"]) == (0, None)
     assert "no cap" in bare.err
     monkeypatch.setenv("FANFOLD_LIMITS_RUN_USD", "5")
+    asked = requests_of_commands(monkeypatch)
     ready = fanfold(root, "ready", "--json")
+    run = ready.json["run"]
     assert (ready.code, ready.json["state"]) == (0, "approved")
+    assert asked[-1] == "PutEvents"
+    assert host.told_of(1)
+    assert host.asked_for(0)
+    assert fanfold(root, "status", run, "--json").code == 0
+    host.held = False
+    done = fanfold(root, "watch", run)
+    assert f"run {run}: completed" in done.out, done.err
+    again = fanfold(root, *CLOUD)
+    assert (again.json["run"], "asked for before" in again.err) == (run, True)
+    assert fanfold(root, "ready", "--json").json["run"] == run
+    assert host.told_of(0)
+
+
+def test_a_request_that_no_event_holds_goes_as_a_manifest(
+    host: Host, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.held = True
+    monkeypatch.setenv("FANFOLD_LIMITS_RUN_USD", "5")
+    monkeypatch.setattr("fanfold.cli.engines.aws.LARGEST_DETAIL", 100)
+    assert fanfold(root, "ready").code == 0
     assert host.asked_for(1)
-    assert fanfold(root, "status", ready.json["run"], "--json").code == 0
-    assert fanfold(root, *CLOUD, "--detach").json["run"] == ready.json["run"]
+    assert host.told_of(0)
     host.forget()
 
 
