@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fanfold.adapters.claude.bedrock import BedrockModel
     from fanfold.adapters.git.repository import GitRepository
     from fanfold.adapters.git.workspaces import GitWorkspaces
+    from fanfold.adapters.local.sandbox import Bubblewrap, NoSandbox
     from fanfold.ports import (
         ArtifactStore,
         Checks,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
         Lease,
         ModelFactory,
         Prices,
-        Sandbox,
         SecretScanner,
     )
 
@@ -135,11 +135,17 @@ def workspaces_of(repository: GitRepository, settings: Settings, *, sandbox: boo
     def open_checkout(tree: str) -> Checkout:
         return cast("Checkout", preparing.open(tree, shell=True, name="prepare"))  # noqa: S604
 
-    layers = Layers(home / "layers", open_checkout, settings.prepare.commands)
+    contained = _sandbox(sandbox, settings.network.allow)
+    layers = Layers(
+        home / "layers",
+        open_checkout,
+        settings.prepare.commands,
+        can_overlay=contained.can_overlay,
+    )
     return GitWorkspaces(
         repository,
         home / "workspaces",
-        _sandbox(sandbox, settings.network.allow),
+        contained,
         furnish=layers.furnish,
     )
 
@@ -297,7 +303,7 @@ def _scripted(settings: Settings) -> ModelFactory:
         raise InvalidSettings(problem) from None
 
 
-def _sandbox(wanted: bool, hosts: Sequence[str] = ()) -> Sandbox:
+def _sandbox(wanted: bool, hosts: Sequence[str] = ()) -> Bubblewrap | NoSandbox:
     from fanfold.adapters.local.sandbox import Bubblewrap, NoSandbox, harden_process
 
     harden_process()

@@ -177,33 +177,41 @@ class Cells:
     """
 
     def __init__(self, start: Callable[[Path], Cell], *, reused: bool) -> None:
-        self._start, self._reused = start, reused
+        self._start, self.reused = start, reused
         self._lock = threading.Lock()
         self._ready: dict[tuple[str, int, int, bool], Cell] = {}
 
     def carry_out(self, root: Path, order: Order) -> Outcome:
         """Raises `SandboxUnavailable` when no cell could be had."""
-        known = self._taken(root)
-        cell = known or self._start(root)
+        cell, fresh = self._taken(root)
         outcome = cell.carry_out(order)
-        if outcome is None and known:
-            cell = self._start(root)
+        if outcome is None and not fresh:
+            self._forget(root, cell)
+            cell, _ = self._taken(root)
             outcome = cell.carry_out(order)
         if outcome is None:
             said = cell.why()
-            cell.close()
+            self._forget(root, cell)
             raise SandboxUnavailable(f"the sandbox did not start ({said}): see `fanfold doctor`")
-        if not self._reused:
-            cell = self._start(root)
-        if cell is not known:
-            self._keep(root, cell)
+        if not self.reused:
+            self._keep(root, self._start(root))
         return outcome
 
-    def _taken(self, root: Path) -> Cell | None:
+    def _taken(self, root: Path) -> tuple[Cell, bool]:
+        """A cell for a command, and whether it has only begun to be made."""
+        key = _key(root)
         with self._lock:
-            return (
-                self._ready.get(_key(root)) if self._reused else self._ready.pop(_key(root), None)
-            )
+            known = self._ready.get(key) if self.reused else self._ready.pop(key, None)
+            cell = known or self._start(root)
+        if self.reused and not known:
+            self._keep(root, cell)
+        return cell, known is None
+
+    def _forget(self, root: Path, cell: Cell) -> None:
+        with self._lock:
+            if self._ready.get(_key(root)) is cell:
+                del self._ready[_key(root)]
+        cell.close()
 
     def _keep(self, root: Path, cell: Cell) -> None:
         """The cell in place of an older one; those whose tree is gone are closed."""

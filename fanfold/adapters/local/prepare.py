@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import os
 import platform
 import re
@@ -15,11 +16,13 @@ import tempfile
 import threading
 import time
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from fanfold.adapters.local.overlays import lay_over
 from fanfold.adapters.local.shell import PREPARED
 from fanfold.errors import PrepareFailed
 from fanfold.ports import Workspace
@@ -38,6 +41,8 @@ _LOCKFILES = (
 
 
 MAKING = "making-"
+# So many files take longer to copy than to show; the probe has a name that no pattern expects.
+_MANY, _PROBE = 200, "fanfold-9b1c7e"
 _NOW = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 
@@ -52,7 +57,8 @@ class Layers:
     """Layers below `home`, one for each digest of lockfiles, commands and architecture.
 
     `open_checkout` gives a checkout of a tree whose sandbox may reach the network. `furnish` is
-    for `GitWorkspaces`.
+    for `GitWorkspaces`; where `can_overlay` says so of the layers' home, their sandbox shows large
+    folders as they lie in the layer.
     """
 
     def __init__(
@@ -62,14 +68,15 @@ class Layers:
         commands: Sequence[str],
         *,
         timeout_s: float = 1800.0,
+        can_overlay: Callable[[Path], bool] = lambda _: False,
     ) -> None:
         self._home, self._open, self._commands = home, open_checkout, tuple(commands)
-        self._timeout = timeout_s
+        self._timeout, self._can_overlay = timeout_s, can_overlay
         self._lock = threading.Lock()
         self._known: dict[str, Path] = {}
 
     def furnish(self, tree: str, root: Path) -> Sequence[str]:
-        """Copy the layer of `tree` into the empty folder `root`; gives patterns to leave out.
+        """Put the layer of `tree` into the empty folder `root`; gives patterns to leave out.
 
         Makes the layer where there is none yet. Raises `PrepareFailed`.
         """
@@ -81,10 +88,27 @@ class Layers:
                 if layer.is_dir():
                     os.utime(layer)
                     copy(sorted((layer / "files").iterdir()), root)
+                    self._show(layer, root)
                     patterns = (layer / "patterns.json").read_bytes()
                     return msgspec.json.decode(patterns, type=list[str])
             with self._lock:
                 self._known.pop(tree, None)
+
+    def _show(self, layer: Path, root: Path) -> None:
+        """The large folders of a layer: over it where that can be, else as copies."""
+        index = layer / "folders.json"
+        names = msgspec.json.decode(index.read_bytes(), type=list[str]) if index.is_file() else []
+        folders = {name: layer / "folders" / str(n) for n, name in enumerate(names)}
+        if folders and self._overlays:
+            lay_over(root, folders)
+            return
+        for name, folder in folders.items():
+            (root / name).mkdir(parents=True)
+            copy(sorted(folder.iterdir()), root / name)
+
+    @cached_property
+    def _overlays(self) -> bool:
+        return self._can_overlay(self._home)
 
     def _layer(self, tree: str) -> Path:
         with self._lock:
@@ -114,6 +138,8 @@ class Layers:
             (made / "files").mkdir(parents=True)
             patterns = prepare(workspace, self._commands, made / "files", self._timeout)
             (made / "patterns.json").write_bytes(msgspec.json.encode(patterns))
+            names = _set_apart(workspace, made)
+            (made / "folders.json").write_bytes(msgspec.json.encode(names))
             made.rename(layer)
 
 
@@ -139,6 +165,45 @@ def prepare(
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(output, place)
     return [f"/{_literal(path)}" for path in fresh]
+
+
+def _set_apart(workspace: Checkout, layer: Path) -> list[str]:
+    """Move large folders of `files` to `folders`; gives their paths below the tree, in order.
+
+    Only such as a tree leaves out with whatever is in them, also what is not there yet.
+    """
+    files, folders = layer / "files", layer / "folders"
+    folders.mkdir()
+    shared = {parent.as_posix() for path in workspace.files() for parent in Path(path).parents}
+    names = [name for name in _outermost(files, shared) if _is_large(files / name)]
+    probes = {name: f"{name}/{_PROBE}" for name in names}
+    for probe in probes.values():
+        place = workspace.root / probe
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    seen = set(workspace.files())
+    apart = [name for name, probe in probes.items() if probe not in seen]
+    for number, name in enumerate(apart):
+        shutil.move(files / name, folders / str(number))
+    return apart
+
+
+def _outermost(files: Path, shared: set[str]) -> Iterator[str]:
+    """The folders of a layer that no folder of the tree is, as paths."""
+    pending = [files]
+    while pending:
+        for place in sorted(pending.pop().iterdir()):
+            if place.is_dir() and not place.is_symlink():
+                name = place.relative_to(files).as_posix()
+                if name in shared:
+                    pending.append(place)
+                else:
+                    yield name
+
+
+def _is_large(folder: Path) -> bool:
+    found = itertools.chain.from_iterable(files for _, _, files in os.walk(folder))
+    return sum(1 for _ in itertools.islice(found, _MANY)) == _MANY
 
 
 def layer_digest(workspace: Checkout, commands: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ NEW_MOUNTS, NEW_HOST, NEW_IPC, NEW_USER, NEW_PIDS, NEW_NETWORK = (
     *(0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000),
 )
 READ_ONLY, NO_SUID, NO_DEVICES, NO_PROGRAMS = 1, 2, 4, 8
-REMOUNT, BIND, RECURSIVE, PRIVATE = 0x20, 0x1000, 0x4000, 1 << 18
+REMOUNT, BIND, RECURSIVE, DETACHED = 0x20, 0x1000, 0x4000, 2
 # Parts of /proc that show or change the machine: read-only, or not to be seen at all.
 KERNELS = ("sys", "sysrq-trigger", "irq", "bus", "fs", "driver")
 UNSEEN = ("acpi", "kcore", "keys", "key-users", "latency_stats", "sched_debug", "scsi")
@@ -49,6 +49,16 @@ def mounted_below(folders: list[tuple[str, str]]) -> Empty:
 def _plain(point: str) -> bytes:
     """As the kernel escapes blanks in a path."""
     return point.encode("utf-8", "surrogateescape").decode("unicode_escape").encode("latin-1")
+
+
+def lay_over(libc: ctypes.CDLL, folder: str, overlays: list[tuple[str, str]]) -> None:
+    """Show each path below `folder` over what is `lower` in a place, changes being its `own`."""
+    for path, place in overlays:
+        own = f"{place}/own"
+        options = f"lowerdir={place}/lower,upperdir={own}/upper,workdir={own}/work,userxattr"
+        mount(libc, "overlay", f"{folder}/{path}", "overlay", NO_SUID | NO_DEVICES, options)
+        for part in (own, f"{place}/lower"):
+            checked(libc.umount2(os.fsencode(part), DETACHED))
 
 
 def enter_namespaces(libc: ctypes.CDLL) -> None:

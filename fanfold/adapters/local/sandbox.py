@@ -21,6 +21,7 @@ from fanfold.adapters.local.disk_watch import DiskWatch
 from fanfold.adapters.local.host_proxy import HostProxy, proxy_variables
 from fanfold.adapters.local.marked import MARK, kill_marked
 from fanfold.adapters.local.namespaces import namespace_mend
+from fanfold.adapters.local.overlays import laid_over, lay_over
 from fanfold.adapters.local.registries import registry_hosts, registry_variables
 from fanfold.adapters.local.sandbox_mounts import clean_environment
 from fanfold.adapters.local.sandbox_view import TMPFS_BYTES, empty_places, view
@@ -38,8 +39,10 @@ IDLE_S = 300.0
 _NAMESPACES = ("--unshare-all", "--cap-drop", "ALL", "--as-pid-1", "--new-session")
 # The warden's alone, to make rooms and to hear look-ups; the command has none.
 _CAPABILITIES = (
-    *("CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE", "CAP_SETFCAP", "CAP_SETPCAP", "CAP_SYS_ADMIN"),
+    *("CAP_DAC_OVERRIDE", "CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE", "CAP_SETFCAP", "CAP_SETPCAP"),
+    "CAP_SYS_ADMIN",
 )
+_OVERLAID = "/.fanfold/{}"
 _RESOLVER = Path("/etc/resolv.conf")
 _NAME_SERVER = b"nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 _PR_SET_DUMPABLE = 4
@@ -112,6 +115,22 @@ class Bubblewrap:
             return namespace_mend(str(error))
         return None if result.exit_code == 0 else f"the sandbox fails: {result.output.strip()}"
 
+    def can_overlay(self, folder: Path) -> bool:
+        """Whether what `lay_over` records for a tree below `folder` is shown to commands."""
+        if not self._cells.reused:
+            return False
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            root, lower = Path(place, "tree"), Path(place, "lower")
+            for made in (root, lower):
+                made.mkdir()
+            (lower / "file").write_text("lower")
+            lay_over(root, {"folder": lower})
+            try:
+                trial = self.run("cat folder/file && rm folder/file", str(root), 10)
+            except SandboxUnavailable:
+                return False
+            return trial.output == "lower" and (lower / "file").exists()
+
     @cached_property
     def _cells(self) -> Cells:
         """Where the warden may not make namespaces (AppArmor may object), a cell is one room."""
@@ -120,8 +139,10 @@ class Bubblewrap:
         return Cells(lambda root: self._cell(root, rooms=False), reused=False)
 
     def _cell(self, root: Path, *, rooms: bool) -> Cell:
+        overlays = laid_over(root)
         told = {
             "rooms": rooms,
+            "overlays": [(overlay.path, _OVERLAID.format(n)) for n, overlay in enumerate(overlays)],
             "empty": list(empty_places(self._environment).items()),
             "size": TMPFS_BYTES,
             "folder": WORKSPACE,
@@ -175,6 +196,10 @@ class Bubblewrap:
         own_git = root / ".git"
         if own_git.is_dir():
             yield from ("--ro-bind", str(own_git), f"{WORKSPACE}/.git")
+        for number, overlay in enumerate(laid_over(root)):
+            place = _OVERLAID.format(number)
+            yield from ("--ro-bind", overlay.lower, f"{place}/lower")
+            yield from ("--bind", overlay.own, f"{place}/own")
 
     @cached_property
     def _view(self) -> list[str]:
@@ -210,6 +235,9 @@ class NoSandbox:
 
     def __init__(self, environ: Mapping[str, str], *, processes: int = PROCESSES) -> None:
         self._environment, self._processes = clean_environment(environ), processes
+
+    def can_overlay(self, folder: Path) -> bool:  # noqa: ARG002
+        return False
 
     def run(
         self,

@@ -207,6 +207,7 @@ def main() -> None:
     told = marshal.loads(control.recv(CONFIG_BYTES))  # noqa: S302
     warden = Warden(told)
     try:
+        room.lay_over(warden.libc, told["folder"], told["overlays"])
         if told["rooms"]:
             warden.keep_rooms(control)
         else:
