@@ -1,14 +1,16 @@
-"""Our own loop on the benchmark's forty commands, played by a script in a workspace of its own."""
+"""Our own loop on scripted actions, in a workspace of its own."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from forty import unpack
 from rival import STEPS, TASK, command, make_files, thought
 
 from fanfold.adapters.claude.prices import ModelPrices
@@ -22,49 +24,44 @@ from fanfold.adapters.local.secrets import Secrets
 from fanfold.agent.attempt import run_attempt
 from fanfold.agent.desk import Desk
 from fanfold.agent.log import AttemptLog
-from fanfold.ports import ModelReply, ModelRequest
+from fanfold.ports import ModelReply
 from fanfold.run.attempt import AttemptLimits, Context, Exit, Purpose, TaskText, Usage
 from fanfold.settings import environment
 
 if TYPE_CHECKING:
-    from fanfold.ports import Model, Workspace
+    from fanfold.ports import Model, ModelRequest, Workspace
 
 MODEL = "claude-sonnet-5-5"
 
 
-class Played(NamedTuple):
-    """Seconds of the loop, what each call sent, and the characters of each reply."""
-
-    seconds: float
-    requests: list[ModelRequest]
-    replies: list[int]
-
-
 class Script:
-    """Plays the commands by our tools for files, or by that for commands; the last turn submits."""
+    """Plays turns of calls without a model."""
 
-    def __init__(self, *, files: bool, together: int = 1) -> None:
-        self.files, self.requests, self.replies = files, list[ModelRequest](), list[int]()
-        looks = range(STEPS - 1)
-        self.turns = [*(looks[i : i + together] for i in looks[::together]), [STEPS - 1]]
+    def __init__(self, turns: list[list[dict[str, Any]]]) -> None:
+        self.turns, self._played = turns, 0
 
     def send(self, request: ModelRequest, *, timeout_s: float) -> ModelReply:  # noqa: ARG002
-        turn = len(self.requests)
-        self.requests.append(request)
-        calls = [self._call(step) for step in self.turns[turn]]
-        words = thought(self.turns[turn][0])
-        self.replies.append(len(words) + sum(len(str(call["input"])) for call in calls))
-        content = [{"type": "text", "text": words}, *calls]
+        turn, self._played = self._played, self._played + 1
+        calls = [
+            {"type": "tool_use", "id": f"toolu_{turn}_{n}", **call}
+            for n, call in enumerate(self.turns[turn])
+        ]
+        content = [{"type": "text", "text": thought(turn)}, *calls]
         return ModelReply(f"m{turn}", content, "tool_use", Usage(1000, 100), MODEL)
 
-    def _call(self, step: int) -> dict[str, Any]:
-        name, given = "bash", {"command": command(step)}
-        if step == STEPS - 1:
-            name, given = "submit", {"status": "done", "summary": ""}
-        elif self.files:
-            lines = [step + 1, step + 40]
-            name, given = "read", {"file_path": f"part{step % 8}.py", "view_range": lines}
-        return {"type": "tool_use", "id": f"toolu_{step}", "name": name, "input": given}
+
+def looks(*, files: bool) -> list[list[dict[str, Any]]]:
+    """The forty looks by our tools for files, or by that for commands."""
+    return [[_look(step, files=files)] for step in range(STEPS)]
+
+
+def _look(step: int, *, files: bool) -> dict[str, Any]:
+    if step == STEPS - 1:
+        return {"name": "submit", "input": {"status": "done", "summary": ""}}
+    if not files:
+        return {"name": "bash", "input": {"command": command(step)}}
+    given = {"file_path": f"part{step % 8}.py", "view_range": [step + 1, step + 40]}
+    return {"name": "read", "input": given}
 
 
 def contains() -> bool:
@@ -73,30 +70,39 @@ def contains() -> bool:
 
 
 def played(
-    *, files: bool, together: int = 1, instructions: str = "", contained: bool = False
-) -> Played:
-    """One attempt to its end; exits where it does not end as it should."""
+    turns: list[list[dict[str, Any]]], source: Path | None = None, *, contained: bool = False
+) -> float:
+    """Seconds of one attempt, in the files to look at or in a package; exits where it fails."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        make_files(folder)
-        for words in ("init -q", "add -A", "-c user.name=x -c user.email=x@y commit -qm base"):
-            subprocess.run(["git", *words.split()], cwd=folder, check=True)
-        repository = open_repository(folder)
+        place = unpack(source, Path(name)) if source else _looked_at(Path(name) / "parts")
+        repository = open_repository(place)
         tree = repository.tree_of("HEAD")
-        sandbox = Bubblewrap(environment()) if contained else NoSandbox(environment())
-        workspaces = GitWorkspaces(repository, folder / ".home", sandbox)
+        environ = {**environment(), "PATH": tools_path()}
+        sandbox = Bubblewrap(environ) if contained else NoSandbox(environ)
+        workspaces = GitWorkspaces(repository, Path(name) / "home", sandbox)
         workspace = workspaces.open(tree, shell=True, name="x")
         workspace.run("true", 9)
-        script = Script(files=files, together=together)
-        context = attempt(tree, TASK, instructions)
-        at = desk(folder, workspace, script)
+        at = desk(Path(name) / "log", workspace, Script(turns))
         started = time.perf_counter()
-        report = run_attempt(context, at)
+        report = run_attempt(attempt(tree, TASK), at)
         seconds = time.perf_counter() - started
         workspaces.close()
-    if report.exit is not Exit.SUBMITTED or report.steps != len(script.turns):
+    if report.exit is not Exit.SUBMITTED or report.steps != len(turns):
         sys.exit(f"the attempt ended as {report.exit}: {report.detail}")
-    return Played(seconds, script.requests, script.replies)
+    return seconds
+
+
+def tools_path() -> str:
+    """Where commands find this environment's Python, with pytest, before all else."""
+    return os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
+
+
+def _looked_at(folder: Path) -> Path:
+    folder.mkdir()
+    make_files(folder)
+    for words in ("init -q", "add -A", "-c user.name=x -c user.email=x@y commit -qm base"):
+        subprocess.run(["git", *words.split()], cwd=folder, check=True)
+    return folder
 
 
 def attempt(tree: str, task: str, instructions: str = "") -> Context:

@@ -1,18 +1,15 @@
 """mini-swe-agent as it ships: its templates, its one tool, its breakpoints.
 
 It is heavy, so it is not installed: `uv` fetches it, and this file runs in a process of its own. It
-plays the benchmark's forty commands without a model, or goes through litellm to an API (`wire`), or
-counts tokens by litellm's tokenizer of Claude (`count`).
+gives commands without a model (`play`), or goes through litellm to an API (`wire`), or counts
+tokens by litellm's tokenizer of Claude (`count`).
 """
 
 from __future__ import annotations
 
 import importlib
 import json
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -39,47 +36,24 @@ def make_files(folder: Path) -> None:
         (folder / f"part{number}.py").write_text("".join(lines))
 
 
-def told() -> dict[str, Any] | None:
-    """One attempt of it: seconds, texts as `play` gives them; None where it cannot be had."""
-    uv = shutil.which("uv") or next(map(str, Path(".uv").glob("*/bin/uv")), None)
-    if uv is None:
-        return None
-    run = [uv, "run", "--quiet", "--no-project", "--with", RIVAL, "python", __file__]
-    done = subprocess.run(run, capture_output=True, text=True, check=False)
-    if done.returncode:
-        print(done.stderr.strip()[-500:], file=sys.stderr)
-        return None
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def play(folder: Path) -> dict[str, Any]:
-    """Seconds; the tool; the texts of all messages, block by block; how many each call sent."""
+def play(folder: Path, commands: list[str], path: str) -> float:
+    """Seconds of an attempt in `folder` that gives these commands, one a step."""
     agents = importlib.import_module("minisweagent.agents.default")
     local = importlib.import_module("minisweagent.environments.local")
     models = importlib.import_module("minisweagent.models.test_models")
-    tools = importlib.import_module("minisweagent.models.utils.actions_toolcall")
     config = _shipped()
-    lengths: list[int] = []
-
-    class Recorded(models.DeterministicToolcallModel):
-        def query(self, messages: list[Any], **more: Any) -> Any:
-            lengths.append(len(messages))
-            return models.DeterministicToolcallModel.query(self, messages, **more)
-
-    model = Recorded(
-        outputs=[_output(models, step) for step in range(STEPS)],
+    model = models.DeterministicToolcallModel(
+        outputs=[_output(models, step, said) for step, said in enumerate(commands)],
         observation_template=config["model"]["observation_template"],
     )
-    environment = local.LocalEnvironment(cwd=str(folder), env=config["environment"]["env"])
+    env = {**config["environment"]["env"], "PATH": path}
+    environment = local.LocalEnvironment(cwd=str(folder), env=env, timeout=120)
     shipped = {k: config["agent"][k] for k in ("system_template", "instance_template")}
     shipped |= {"cost_limit": 0.0, "output_path": folder / "trajectory.json"}
     agent = agents.DefaultAgent(model, environment, **shipped)
     started = time.perf_counter()
     agent.run(TASK)
-    seconds = time.perf_counter() - started
-    texts = [_blocks(message) for message in agent.messages]
-    tool = json.dumps(tools.BASH_TOOL)
-    return {"seconds": seconds, "tool": tool, "texts": texts, "lengths": lengths}
+    return time.perf_counter() - started
 
 
 def _shipped(config: str = "mini.yaml") -> dict[str, Any]:
@@ -88,16 +62,11 @@ def _shipped(config: str = "mini.yaml") -> dict[str, Any]:
     return yaml.safe_load((Path(package.__file__ or "").parent / "config" / config).read_text())
 
 
-def _output(models: Any, step: int) -> dict[str, Any]:
-    action = {"command": command(step), "tool_call_id": f"toolu_{step}"}
-    arguments = json.dumps({"command": command(step)})
+def _output(models: Any, step: int, said: str) -> dict[str, Any]:
+    action = {"command": said, "tool_call_id": f"toolu_{step}"}
+    arguments = json.dumps({"command": said})
     call = {"id": f"toolu_{step}", "function": {"name": "bash", "arguments": arguments}}
     return models.make_toolcall_output(thought(step), [call], [action])
-
-
-def _blocks(message: dict[str, Any]) -> list[str]:
-    calls = [call["function"]["arguments"] for call in message.get("tool_calls") or ()]
-    return [str(message.get("content") or ""), *calls]
 
 
 def wire(folder: Path, url: str, config: str, path: str, task: str) -> None:
@@ -129,14 +98,14 @@ def count(texts: list[str]) -> list[int]:
 def main() -> int:
     match sys.argv[1:]:
         case ["wire", folder, url, config, path]:
-            wire(Path(folder), url, config, path, sys.stdin.read())
+            wire(Path(folder), url, config, path, json.load(sys.stdin))
             print()
         case ["count"]:
             print(json.dumps(count(json.load(sys.stdin))))
-        case _:
-            with tempfile.TemporaryDirectory() as name:
-                make_files(Path(name))
-                print(json.dumps(play(Path(name))))
+        case ["play", folder, path]:
+            print(play(Path(folder), json.load(sys.stdin), path))
+        case other:
+            sys.exit(f"unknown: {other}")
     return 0
 
 

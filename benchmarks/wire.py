@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from forty import forty, ours, theirs, unpack
-from own import attempt, desk
+from own import attempt, desk, tools_path
 from prompt_cache import Block, blocks_of
 from rival import RIVAL
 
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 
     Words = Callable[[Action], dict[str, Any]]
 
-BIN = Path(sys.executable).parent
 _WITH = [word for name in (RIVAL, "litellm==1.106.2", "mcp==2.3.0") for word in ("--with", name)]
 
 
@@ -81,7 +79,7 @@ def by_us(source: Path, turns: list[list[Action]], instructions: str = "") -> Se
         place = unpack(source, Path(name))
         repository = open_repository(place)
         tree = repository.tree_of("HEAD")
-        environment_ = {**environment(), "PATH": _path()}
+        environment_ = {**environment(), "PATH": tools_path()}
         workspaces = GitWorkspaces(repository, Path(name) / "home", NoSandbox(environment_))
         workspace = workspaces.open(tree, shell=True, name="x")
         model = ClaudeModel("sk-" + "x" * 20, base_url=url)
@@ -99,7 +97,7 @@ def by_rival(source: Path, turns: list[list[Action]], config: str) -> Sent:
     """Its agent as a configuration that it ships sets it up, with litellm before the fake."""
     with tempfile.TemporaryDirectory() as name, _served(turns, theirs) as (url, seen):
         place = unpack(source, Path(name))
-        rival("wire", str(place), url, config, _path(), given=forty().task)
+        rival("wire", str(place), url, config, tools_path(), given=forty().task)
         words = ["git", "ls-files", "-z", "-c", "-o", "--exclude-standard"]
         listed = subprocess.run(words, cwd=place, capture_output=True, check=True).stdout
         paths = sorted(path for path in listed.decode().split("\0") if (place / path).is_file())
@@ -110,20 +108,25 @@ def by_rival(source: Path, turns: list[list[Action]], config: str) -> Sent:
 def tokens_of(texts: Iterable[str]) -> dict[str, int]:
     """Tokens of each text."""
     known = sorted(texts)
-    return dict(zip(known, json.loads(rival("count", given=json.dumps(known))), strict=True))
+    return dict(zip(known, json.loads(rival("count", given=known)), strict=True))
 
 
 def has_rival() -> bool:
     return _uv() is not None
 
 
-def rival(*arguments: str, given: str) -> str:
-    """What `rival.py` prints in an environment of its own; exits where it fails."""
+def rival(*arguments: str, given: Any) -> str:
+    """What `rival.py` prints, given JSON, in an environment of its own; exits where it fails."""
     script = str(Path(__file__).with_name("rival.py"))
     run = [_uv() or "uv", "run", "--quiet", "--no-project", *_WITH, "python", script]
     env = {**environment(), "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     done = subprocess.run(
-        [*run, *arguments], input=given, env=env, capture_output=True, text=True, check=False
+        [*run, *arguments],
+        input=json.dumps(given),
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         sys.exit(done.stderr.strip()[-2000:])
@@ -132,10 +135,6 @@ def rival(*arguments: str, given: str) -> str:
 
 def _uv() -> str | None:
     return shutil.which("uv") or next(map(str, (ROOT / ".uv").glob("*/bin/uv")), None)
-
-
-def _path() -> str:
-    return os.pathsep.join([str(BIN), *os.get_exec_path()])
 
 
 @contextmanager
