@@ -18,6 +18,7 @@ from fanfold.adapters.local.lease import FileLease
 from fanfold.adapters.local.workspace_dir import NAME, prepare_workspace_dir
 from fanfold.bedrock import bedrock_id, routing_of
 from fanfold.errors import InvalidSettings, MissingKey, SandboxUnavailable
+from fanfold.run.access import BY_PROVIDER, HARNESS, MODEL_SECRETS, for_commands
 from fanfold.settings import (
     Credentials,
     Settings,
@@ -26,10 +27,11 @@ from fanfold.settings import (
     environment,
     load,
 )
+from fanfold.steps.keyring import Keyring
 from fanfold.steps.wiring import Wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fanfold.adapters.claude.bedrock import BedrockModel
     from fanfold.adapters.git.repository import GitRepository
@@ -101,7 +103,9 @@ def local(
     from fanfold.adapters.git.deferred import DeferredCheckouts
     from fanfold.adapters.local.checks import TreeChecks
 
-    workspaces = workspaces_of(project.repository, project.settings, sandbox=sandbox)
+    settings, keyring = project.settings, Keyring(environment().get)
+    keys = model_keys(settings, keyring)
+    workspaces = workspaces_of(project.repository, settings, sandbox=sandbox, keyring=keyring)
     stop, halt = threading.Event(), threading.Event()
     return Wiring(
         events=events or project.events,
@@ -111,25 +115,42 @@ def local(
         repository=project.repository,
         workspaces=DeferredCheckouts(workspaces),
         checks=TreeChecks(workspaces, lambda: stop.is_set() or halt.is_set()),
-        models=models or models_of(project.settings, credentials()),
-        prices=prices or prices_of(project.settings),
-        secrets=secret_scanner(),
+        models=models or models_of(settings, keys),
+        prices=prices or prices_of(settings),
+        secrets=secret_scanner(keyring.given),
         has_shell=True,
         stop=stop,
         halt=halt,
+        secret_reads=keyring.decided,
     )
 
 
-def workspaces_of(repository: GitRepository, settings: Settings, *, sandbox: bool) -> GitWorkspaces:
+def model_keys(settings: Settings, keyring: Keyring) -> Credentials:
+    """What the configured model is called with, read by its names; nothing for a script."""
+    names = BY_PROVIDER.get(settings.model.played_by, ())
+    read = {name: keyring.read(HARNESS, name) or "" for name in names}
+    return credentials({**environment(), **dict.fromkeys(MODEL_SECRETS, ""), **read})
+
+
+def workspaces_of(
+    repository: GitRepository,
+    settings: Settings,
+    *,
+    sandbox: bool,
+    keyring: Keyring | None = None,
+) -> GitWorkspaces:
     """Workspaces on trees of `repository`, each with what `[prepare]` makes.
 
-    Only the commands of `[prepare]` reach its hosts. Raises `SandboxUnavailable`.
+    Only the commands of `[prepare]` reach its hosts and find its secrets. Raises
+    `SandboxUnavailable`, `AccessDenied`, or `MissingKey` for a secret that is not there.
     """
     from fanfold.adapters.git.workspaces import GitWorkspaces
     from fanfold.adapters.local.prepare import Checkout, Layers
 
     home = cache_folder()
-    sandboxed = _sandbox(sandbox, settings.prepare.network)
+    keyring = keyring or Keyring(environment().get)
+    granted = _prepare_secrets(settings, keyring)
+    sandboxed = _sandbox(sandbox, settings.prepare.network, granted)
     preparing = GitWorkspaces(repository, home / "workspaces", sandboxed)
 
     def open_checkout(tree: str) -> Checkout:
@@ -141,6 +162,7 @@ def workspaces_of(repository: GitRepository, settings: Settings, *, sandbox: boo
         open_checkout,
         settings.prepare.commands,
         can_overlay=contained.can_overlay,
+        redact=secret_scanner(keyring.given).redact,
     )
     return GitWorkspaces(
         repository,
@@ -148,6 +170,16 @@ def workspaces_of(repository: GitRepository, settings: Settings, *, sandbox: boo
         contained,
         furnish=layers.furnish,
     )
+
+
+def _prepare_secrets(settings: Settings, keyring: Keyring) -> dict[str, str]:
+    wanted = settings.prepare.secrets if settings.prepare.commands else ()
+    access = for_commands("[prepare]", wanted)
+    found = {name: keyring.read(access, name) for name in wanted}
+    for name, value in found.items():
+        if value is None:
+            raise MissingKey(f"[prepare] secrets: {name} is not set: export it, or take it out")
+    return {name: value for name, value in found.items() if value}
 
 
 def prepare_environment(project: Project, tree: str, *, sandbox: bool) -> None:
@@ -203,11 +235,11 @@ def checks_of(repository: GitRepository, *, sandbox: bool) -> Checks:
     return TreeChecks(workspaces_of(repository, settings, sandbox=sandbox))
 
 
-def secret_scanner() -> SecretScanner:
-    """Finds and redacts secrets."""
+def secret_scanner(known: Mapping[str, str] | None = None) -> SecretScanner:
+    """Finds and redacts secrets, those that are `known` by name wherever they stand."""
     from fanfold.adapters.local.secrets import Secrets
 
-    return Secrets()
+    return Secrets(known)
 
 
 def local_lease(project: Project) -> Lease:
@@ -303,14 +335,16 @@ def _scripted(settings: Settings) -> ModelFactory:
         raise InvalidSettings(problem) from None
 
 
-def _sandbox(wanted: bool, hosts: Sequence[str] = ()) -> Bubblewrap | NoSandbox:
+def _sandbox(
+    wanted: bool, hosts: Sequence[str] = (), secrets: Mapping[str, str] | None = None
+) -> Bubblewrap | NoSandbox:
     from fanfold.adapters.local.sandbox import Bubblewrap, NoSandbox, harden_process
 
     harden_process()
     if not wanted:
-        return NoSandbox(environment())
+        return NoSandbox(environment(), secrets=secrets)
     require_sandbox()
-    return Bubblewrap(environment(), allow_hosts=hosts)
+    return Bubblewrap(environment(), allow_hosts=hosts, secrets=secrets)
 
 
 def require_sandbox() -> None:

@@ -24,6 +24,7 @@ from fanfold.adapters.aws.table import Table
 from fanfold.adapters.aws.task_token import TaskToken
 from fanfold.adapters.local.clock import SystemClock
 from fanfold.errors import SandboxUnavailable
+from fanfold.run.access import HARNESS, MODEL_PASS
 from fanfold.run.artifacts import attempt_file, verify_file
 from fanfold.run.batch_events import batch_stream
 from fanfold.settings import (
@@ -38,6 +39,7 @@ from fanfold.settings import (
 from fanfold.steps.batch_request import project_of_batch
 from fanfold.steps.decide import lease_of, owner_of
 from fanfold.steps.journal import BatchJournal, Journal
+from fanfold.steps.keyring import Keyring
 from fanfold.steps.request import load_request
 from fanfold.steps.wiring import Supervision, Wiring
 
@@ -329,6 +331,8 @@ class _Account:
         from fanfold.adapters.git.workspaces import GitWorkspaces
         from fanfold.adapters.local.secrets import Secrets
 
+        keyring = Keyring({MODEL_PASS: self._model_pass}.get)
+        keyring.read(HARNESS, MODEL_PASS)
         base = load_request(self.artifacts, run_id).pushed
         repository = SnapshotRepository(
             self._folder / f"{run_id}.git",
@@ -348,9 +352,10 @@ class _Account:
             checks=self._checks(run_id, base, repository, workspaces),
             models=partial(_model, self._model_pass),
             prices=_LatePrices(),
-            secrets=Secrets(),
+            secrets=Secrets(keyring.given),
             has_shell=self._sandbox is not None,
             has_containers=self.deployment.profile != "lite",
+            secret_reads=keyring.decided,
             offer=self._offer,
         )
 

@@ -82,6 +82,10 @@ class MissingKey(UserError):
     """No credential for the model API."""
 
 
+class AccessDenied(UserError):
+    """The policy refuses; the message says what is allowed."""
+
+
 class SandboxUnavailable(UserError):
     """A role needs a shell, and no sandbox can contain it here."""
 

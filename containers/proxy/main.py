@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING
 from containers.proxy.model_api import ModelApi
 from containers.proxy.tunnel import HEAD_BYTES, Tunnels
 from fanfold.bootstrap_aws import secret_reader
-from fanfold.errors import FanfoldError
+from fanfold.errors import AccessDenied, FanfoldError
+from fanfold.run.access import Access, Operation
 from fanfold.settings import proxy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fanfold.settings import Proxy
 
 TUNNEL_PORT, MODEL_PORT = 3128, 8080
+
+logger = logging.getLogger("fanfold.proxy")
 
 
 def main() -> int:
@@ -44,7 +49,8 @@ def _model_api(settings: Proxy) -> ModelApi | None:
     """None where models are called without a key. Raises `FanfoldError` for a key that is none."""
     if not settings.key_secret:
         return None
-    read = secret_reader()
+    own = Access("proxy", secrets=(settings.key_secret, settings.pass_secret))
+    read = _noted(secret_reader(), own)
 
     def key(fresh: bool) -> str:
         return read(settings.key_secret, fresh)
@@ -54,6 +60,22 @@ def _model_api(settings: Proxy) -> ModelApi | None:
 
     key(False)
     return ModelApi(("", MODEL_PORT), upstream=settings.upstream, key=key, secret=secret)
+
+
+def _noted(read: Callable[[str, bool], str], access: Access) -> Callable[[str, bool], str]:
+    """The same for secrets that `access` names; the log gets the name with each new value."""
+    told: set[str] = set()
+
+    def noted(name: str, fresh: bool) -> str:
+        decision = access.decide(Operation.SECRET, name)
+        if not decision.allowed:
+            raise AccessDenied(decision.why)
+        if fresh or name not in told:
+            told.add(name)
+            logger.info("%s: %s", decision.why, name)
+        return read(name, fresh)
+
+    return noted
 
 
 async def _serve(tunnels: Tunnels) -> None:

@@ -10,8 +10,11 @@ from fanfold.cli.known_batches import find_batch
 from fanfold.cli.output import counted, say, say_bytes, say_json
 from fanfold.cli.runs import add_run_argument, find_run, project_of
 from fanfold.errors import ArtifactMissing, UnknownRun
+from fanfold.run.access_view import access_view
 from fanfold.run.artifacts import attempt_file, result_file
 from fanfold.run.denied import allowing, plain
+from fanfold.run.events import attempt_stream, recorded
+from fanfold.run.incidents import IncidentKind
 from fanfold.run.money import dollars
 from fanfold.run.view import metrics_view, outcome_of, run_view, unit_of
 from fanfold.steps.report import effort, render_report
@@ -19,6 +22,7 @@ from fanfold.steps.report import effort, render_report
 if TYPE_CHECKING:
     import argparse
 
+    from fanfold.cli.runs import Run
     from fanfold.ports import ArtifactStore
     from fanfold.run.state import RunState, Try
 
@@ -55,10 +59,10 @@ def run(args: argparse.Namespace) -> int:
         name = "patch.diff" if args.patch else "transcript.jsonl"
         say_bytes(_artifact(artifacts, state, tries[-1], name))
     elif args.json:
-        views = [_view(artifacts, state, t) for t in tries]
+        views = [_view(run, state, t) for t in tries]
         say_json({"schema": "fanfold.attempts/1", "task": args.task, "attempts": views})
     else:
-        say("\n\n".join(_describe(_view(artifacts, state, t)) for t in tries))
+        say("\n\n".join(_describe(_view(run, state, t)) for t in tries))
     return 0
 
 
@@ -91,9 +95,11 @@ def _artifact(artifacts: ArtifactStore, state: RunState, tried: Try, name: str) 
     return artifacts.get(attempt_file(state.run_id, tried.attempt, epoch, name))
 
 
-def _view(artifacts: ArtifactStore, state: RunState, tried: Try) -> dict[str, Any]:
+def _view(run: Run, state: RunState, tried: Try) -> dict[str, Any]:
+    engine = run.engine
+    told = map(recorded, engine.events.read(attempt_stream(state.run_id, tried.attempt)))
     try:
-        report = msgspec.json.decode(_artifact(artifacts, state, tried, "report.json"))
+        report = msgspec.json.decode(_artifact(engine.artifacts, state, tried, "report.json"))
     except ArtifactMissing:
         report = None
     return {
@@ -106,6 +112,7 @@ def _view(artifacts: ArtifactStore, state: RunState, tried: Try) -> dict[str, An
         "cost_usd": dollars(tried.cost),
         "slice_usd": dollars(tried.dispatched.slice),
         "metrics": metrics_view(tried.metrics),
+        "access": access_view(event.data for event in told if event),
         "report": report,
     }
 
@@ -127,11 +134,25 @@ def _describe(view: dict[str, Any]) -> str:
         f"  denied {host}; to allow it, in fanfold.toml: {allowing(plain(host))}"
         for host in view["denied_hosts"]
     ]
+    lines += _accesses(view["access"]["decided"])
     lines += [f"  changed {path}" for path in report.get("files", [])]
     lines += [
         f"  {'green' if c['ok'] else 'red'}: {c['command']}" for c in report.get("checks", [])
     ]
     return "\n".join(lines)
+
+
+def _accesses(rows: list[dict[str, Any]]) -> list[str]:
+    """Denied hosts stand apart, with the line that would allow them."""
+    lines: list[str] = []
+    for row in rows:
+        verdict = "allowed" if row["allowed"] else "denied"
+        told = f"  {verdict} {row['operation']} {row['subject']}".rstrip()
+        reason = "" if row["allowed"] or row["refusal"] == row["operation"] else row["refusal"]
+        times = f" ({row['times']} times)" if row["times"] > 1 else ""
+        if row["operation"] != IncidentKind.HOST:
+            lines.append(f"{told}{f': {reason}' if reason else ''}{times}")
+    return lines
 
 
 def _effort(report: dict[str, Any] | None) -> str:

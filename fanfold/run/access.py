@@ -101,4 +101,23 @@ def is_allowed(host: str, port: int, allow: Sequence[str]) -> bool:
     return False
 
 
+BY_PROVIDER = {
+    "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+    "bedrock": ("AWS_BEARER_TOKEN_BEDROCK",),
+}
+MODEL_SECRETS = tuple(name for names in BY_PROVIDER.values() for name in names)
+MODEL_PASS = "model-pass"  # noqa: S105
+HARNESS = Access("fanfold", secrets=(*MODEL_SECRETS, MODEL_PASS), refs=("refs/heads/fanfold/*",))
+"""Our own process: what its models are called with, and the branches of results."""
+
+
+def for_commands(who: str, secrets: Sequence[str]) -> Access:
+    """The secrets that a project names for its commands; what a model is called with is never."""
+    own = (*MODEL_SECRETS, MODEL_PASS, "AWS_*", "FANFOLD_*")
+    return Access(
+        who,
+        secrets=tuple(n for n in secrets if not any(fnmatchcase(n.upper(), kept) for kept in own)),
+    )
+
+
 learn(Access)

@@ -55,10 +55,14 @@ PROVIDERS = ("anthropic", "bedrock", "scripted")
 
 
 class Prepare(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Commands that set up the environment once per lockfile, and the hosts they may reach."""
+    """Commands that set up the environment once per lockfile, and the hosts they may reach.
+
+    `secrets` are variables of the user's environment that they find in theirs.
+    """
 
     commands: tuple[str, ...] = ()
     network: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -151,6 +151,7 @@ class _Attempt:
         context = build_context(self.state, self.dispatched, self.wiring)
         told = redacted(context, self.wiring.secrets.redact)
         self._put("context.json", msgspec.json.encode(told))
+        self.log.append(*self.wiring.secret_reads)
         workspace = self.wiring.workspaces.open(
             context.continues_tree or context.base_tree,
             shell=context.shell,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Workspaces,
     )
     from fanfold.run.attempt import Context, Report
+    from fanfold.run.events import AccessDecided
     from fanfold.run.offer import Offered
     from fanfold.steps.journal import BatchJournal, Journal
 
@@ -46,7 +47,8 @@ class Wiring:
     With `has_containers` there is a place for every role; `offer` is the deployment's, if any.
     `stop` is set when this process must end: what runs then ends cleanly. `halt` is set while a
     run that was cancelled is under way: its checks end. `warmth` is what its
-    attempts know of the prompt cache, `agent` who takes them.
+    attempts know of the prompt cache, `agent` who takes them; `secret_reads` are
+    the secrets that this process was given when it was wired.
     """
 
     events: EventStore
@@ -65,6 +67,7 @@ class Wiring:
     halt: threading.Event = field(default_factory=threading.Event)
     warmth: Warmth = field(default_factory=Warmth)
     agent: Agent = _own_loop
+    secret_reads: tuple[AccessDecided, ...] = ()
     offer: Offered | None = None
 
 

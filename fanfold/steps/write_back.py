@@ -21,7 +21,7 @@ from fanfold.run.events import PlanWrittenBack
 from fanfold.run.money import dollars
 from fanfold.steps.request import load_plan, load_request
 from fanfold.steps.task_trees import task_trees
-from fanfold.steps.write_back_tracks import write_back_tracks
+from fanfold.steps.write_back_tracks import move_branch, write_back_tracks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +57,7 @@ def write_back(journal: Journal, step: WriteBack, wiring: Wiring) -> None:
     writer.commit_work()
     writer.commit_plan()
     branch = branch_of(journal.run_id)
-    wiring.repository.set_ref(f"refs/heads/{branch}", writer.tip)
+    move_branch(wiring.repository, branch, writer.tip)
     wiring.artifacts.put(result_file(journal.run_id, "plan.md"), writer.plan.data)
     journal.append(
         PlanWrittenBack(

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from posixpath import basename
 from typing import TYPE_CHECKING
 
+from fanfold.errors import AccessDenied
 from fanfold.plan import formats, track_list
 from fanfold.plan.control import control_files
 from fanfold.plan.model import TaskState
+from fanfold.run.access import HARNESS, Operation
 from fanfold.run.artifacts import result_file
 from fanfold.run.decide import done_units
 from fanfold.run.events import PlanWrittenBack
@@ -17,6 +19,7 @@ from fanfold.steps.fold_tracks import unit_names
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from fanfold.ports import Repository
     from fanfold.run.state import RunState
     from fanfold.run.steps import WriteBack
     from fanfold.steps.journal import Journal
@@ -35,7 +38,7 @@ def write_back_tracks(journal: Journal, step: WriteBack, request: Request, wirin
     writer = _Writer(journal.state, request, wiring)
     writer.merge_tracks()
     writer.mark_lists()
-    wiring.repository.set_ref(f"refs/heads/{request.result}", writer.tip)
+    move_branch(wiring.repository, request.result, writer.tip)
     wiring.artifacts.put(result_file(journal.run_id, "plan.md"), writer.listing())
     journal.append(
         PlanWrittenBack(
@@ -47,6 +50,15 @@ def write_back_tracks(journal: Journal, step: WriteBack, request: Request, wirin
             done=done_units(journal.state),
         )
     )
+
+
+def move_branch(repository: Repository, branch: str, tip: str) -> None:
+    """Let a result's branch lead to `tip`. Raises `AccessDenied` for any other branch."""
+    ref = f"refs/heads/{branch}"
+    decision = HARNESS.decide(Operation.COMMIT, ref)
+    if not decision.allowed:
+        raise AccessDenied(decision.why)
+    repository.set_ref(ref, tip)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -84,3 +85,70 @@ def test_a_patch_that_changes_a_lockfile_is_checked_in_an_environment_of_its_own
         os.utime(state.parents[2], (0, 0))
     assert fanfold(root, "clean", "--json").json["environments"] == 2
     assert not any(state.exists() for state in states)
+
+
+SECRET = "a token of " + "no known shape"
+FETCHING = """\
+[prepare]
+commands = ["mkdir -p .venv && echo got $DEMO_TOKEN > .venv/state"]
+secrets = ["DEMO_TOKEN"]
+"""
+LOOKING = [
+    {"name": "bash", "input": {"command": "env | grep -c DEMO_TOKEN; cat .venv/state"}},
+    {"name": "submit", "input": {"status": "done", "summary": f"It is {SECRET}."}},
+]
+
+
+def fetching(root: Path, tmp_path: Path, settings: str = FETCHING) -> None:
+    (root / "fanfold.toml").write_text(settings)
+    turns = [{"calls": [call]} for call in LOOKING]
+    script = {"attempts": [{"task": "*", "turns": turns}]}
+    (tmp_path / "script.json").write_bytes(msgspec.json.encode(script))
+
+
+def test_a_secret_of_prepare_is_in_its_environment_alone_and_told_nowhere(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetching(root, tmp_path)
+    monkeypatch.setenv("DEMO_TOKEN", SECRET)
+    ended = fanfold(root, "run", PLAN, "--budget", "1", "--json", "--no-sandbox")
+    assert ended.code in (0, 1), ended.err
+    told = fanfold(root, "show", "", "1.1", "--transcript").out
+    assert "0\\ngot «redacted:DEMO_TOKEN»" in told
+    kept = (file for file in (root / ".ai-workspace").rglob("*") if file.is_file())
+    assert [file for file in kept if SECRET.encode() in file.read_bytes()] == []
+    (read,) = [
+        line["data"]
+        for line in map(json.loads, fanfold(root, "events", "--attempts").out.splitlines())
+        if line["event_type"] == "access_decided"
+    ]
+    assert (read["operation"], read["subject"], read["by"]) == (
+        *("secret.read", "DEMO_TOKEN", "[prepare]"),
+    )
+
+
+def test_a_failed_command_tells_no_secret(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetching(root, tmp_path, FETCHING.replace("mkdir -p .venv", "echo no $DEMO_TOKEN; false"))
+    monkeypatch.setenv("DEMO_TOKEN", SECRET)
+    ended = fanfold(root, "run", PLAN, "--budget", "1", "--json", "--no-sandbox")
+    assert ended.code == 5
+    assert "no «redacted:DEMO_TOKEN»" in ended.err
+    assert SECRET not in ended.err + ended.out
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("DEMO_TOKEN", "[prepare] secrets: DEMO_TOKEN is not set: export it, or take it out"),
+        ("ANTHROPIC_API_KEY", "[prepare] may not read the secret ANTHROPIC_API_KEY; allowed: none"),
+    ],
+)
+def test_a_secret_that_is_not_there_or_not_for_commands_is_refused(
+    root: Path, tmp_path: Path, name: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetching(root, tmp_path, FETCHING.replace("DEMO_TOKEN", name))
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "x" * 9)
+    ended = fanfold(root, "run", PLAN, "--budget", "1", "--no-sandbox")
+    assert (ended.code, ended.err.strip().splitlines()[-1]) == (2, f"fanfold: {why}")

@@ -56,9 +56,9 @@ class Checkout(Workspace, Protocol):
 class Layers:
     """Layers below `home`, one for each digest of lockfiles, commands and architecture.
 
-    `open_checkout` gives a checkout of a tree whose sandbox may reach the network. `furnish` is
-    for `GitWorkspaces`; where `can_overlay` says so of the layers' home, their sandbox shows large
-    folders as they lie in the layer.
+    `open_checkout` gives a checkout of a tree whose sandbox may reach the network; what a failed
+    command said is told after `redact`. `furnish` is for `GitWorkspaces`; where `can_overlay` says
+    so of the layers' home, their sandbox shows large folders as they lie in the layer.
     """
 
     def __init__(
@@ -69,9 +69,10 @@ class Layers:
         *,
         timeout_s: float = 1800.0,
         can_overlay: Callable[[Path], bool] = lambda _: False,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self._home, self._open, self._commands = home, open_checkout, tuple(commands)
-        self._timeout, self._can_overlay = timeout_s, can_overlay
+        self._timeout, self._can_overlay, self._redact = timeout_s, can_overlay, redact
         self._lock = threading.Lock()
         self._known: dict[str, Path] = {}
 
@@ -135,8 +136,9 @@ class Layers:
         prefix = f"{MAKING}{layer.name}-"
         with tempfile.TemporaryDirectory(dir=self._home, prefix=prefix) as folder:
             made = Path(folder) / "layer"
-            (made / "files").mkdir(parents=True)
-            patterns = prepare(workspace, self._commands, made / "files", self._timeout)
+            files = made / "files"
+            files.mkdir(parents=True)
+            patterns = prepare(workspace, self._commands, files, self._timeout, self._redact)
             (made / "patterns.json").write_bytes(msgspec.json.encode(patterns))
             names = _set_apart(workspace, made)
             (made / "folders.json").write_bytes(msgspec.json.encode(names))
@@ -144,7 +146,11 @@ class Layers:
 
 
 def prepare(
-    workspace: Checkout, commands: Sequence[str], files: Path, timeout_s: float
+    workspace: Checkout,
+    commands: Sequence[str],
+    files: Path,
+    timeout_s: float,
+    redact: Callable[[str], str] = str,
 ) -> list[str]:
     """Run `commands`, each for `timeout_s` at most, and move what they made beside the tree's own
     files to the empty folder `files`. Gives patterns of what a tree leaves out.
@@ -157,7 +163,7 @@ def prepare(
         result = workspace.run(command, timeout_s)
         if result.exit_code:
             denied = hosts(result.incidents)
-            raise PrepareFailed(command, result.exit_code, result.output, denied)
+            raise PrepareFailed(command, result.exit_code, redact(result.output), denied)
     workspace.run(f"rmdir {PREPARED} 2>/dev/null", timeout_s)
     fresh = sorted(set(workspace.files()) - tracked)
     for output in outputs(workspace.root, tracked):

@@ -60,6 +60,7 @@ class Bubblewrap:
     The system, toolchains and `.git` are read-only; HOME and /tmp are empty and forgotten after
     each command; all its processes die with it. `allow_hosts`, or kinds of registries, can be
     reached through a proxy that the usual variables name. `spare_bytes` of the disk are left over.
+    `secrets` are variables that its commands find beside the usual ones.
     """
 
     def __init__(
@@ -69,10 +70,11 @@ class Bubblewrap:
         processes: int = PROCESSES,
         allow_hosts: Sequence[str] = (),
         spare_bytes: int | None = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
         self._environ, self._processes = environ, processes
         self._allow_hosts, self._spare_bytes = tuple(allow_hosts), spare_bytes
-        self._environment = clean_environment(environ)
+        self._environment = {**clean_environment(environ), **(secrets or {})}
         self._program = shutil.which("bwrap", path=self._environment["PATH"]) or "bwrap"
 
     def run(
@@ -233,8 +235,15 @@ class NoSandbox:
     The environment is still clean, limits still hold, and no process outlives its command.
     """
 
-    def __init__(self, environ: Mapping[str, str], *, processes: int = PROCESSES) -> None:
-        self._environment, self._processes = clean_environment(environ), processes
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        processes: int = PROCESSES,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
+        self._environment = {**clean_environment(environ), **(secrets or {})}
+        self._processes = processes
 
     def can_overlay(self, folder: Path) -> bool:  # noqa: ARG002
         return False

@@ -153,3 +153,11 @@ def test_a_line_of_a_megabyte_takes_bounded_time() -> None:
     for text in ("a" * 1_000_000, "secret = " * 100_000, "https://a:" * 100_000, "-" * 1_000_000):
         assert scanner.find(text) == []
     assert time.perf_counter() - begin < 10
+
+
+def test_a_known_value_is_taken_out_wherever_it_stands_by_its_name() -> None:
+    value = "correct horse " + "battery"
+    known = Secrets({"A_TOKEN": value, "SHORT": "abc"})
+    assert known.redact(f"x{value}y {value}, abc") == "x«redacted:A_TOKEN»y «redacted:A_TOKEN», abc"
+    assert [(f.kind, f.line) for f in known.find(f"\n{value}")] == [("A_TOKEN", 2)]
+    assert value not in repr(known)
