@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
-from fanfold.bootstrap import prices_of
+from fanfold.bootstrap import prices_of, secret_scanner
 from fanfold.cli.engines import LOCAL, engine_of
 from fanfold.cli.engines.whereabouts import place_of
 from fanfold.cli.output import counted, tell
@@ -13,7 +13,7 @@ from fanfold.cli.predictions import predictions
 from fanfold.cli.selection import chosen_tasks
 from fanfold.errors import InvalidRepository, UserError
 from fanfold.run.events import RunLimits, RunOptions
-from fanfold.steps.admit import admission
+from fanfold.steps.admit import admission, require_no_secret
 from fanfold.steps.request import Request, run_identity
 
 if TYPE_CHECKING:
@@ -159,7 +159,8 @@ def _head(project: Project, args: argparse.Namespace) -> Head:
 
 
 def _check(project: Project, plan: Plan, request: Request) -> None:
-    """Everything that would fail the run later: the graph, the prices, the model, the sandbox."""
+    """Everything that would fail the run later: plan, graph, prices, the model, the sandbox."""
+    require_no_secret(plan.path, plan.data, secret_scanner())
     admission(plan, request)
     prices = prices_of(project.settings)
     for model in request.named_models:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fanfold.plan.model import Plan, Unit
+    from fanfold.ports import SecretScanner
     from fanfold.steps.journal import Journal
     from fanfold.steps.request import Request
     from fanfold.steps.wiring import Wiring
@@ -43,10 +44,12 @@ def _plan(request: Request, wiring: Wiring) -> bytes:
     """As it was handed in, or else as it is in the base.
 
     Raises:
-        InvalidPlan: the base has none there, or another one than was asked for.
+        InvalidPlan: the base has none there, or another one than was asked for; or it has a secret.
     """
     try:
-        return load_plan(wiring.artifacts, request)
+        handed_in = load_plan(wiring.artifacts, request)
+        require_no_secret(request.plan_path, handed_in, wiring.secrets)
+        return handed_in
     except ArtifactMissing:
         found = wiring.repository.read(request.base_tree, request.plan_path)
     if found is None:
@@ -55,8 +58,16 @@ def _plan(request: Request, wiring: Wiring) -> bytes:
         raise InvalidPlan(
             request.plan_path, 0, f"is another one in {request.base} than was asked for"
         )
+    require_no_secret(request.plan_path, found, wiring.secrets)
     wiring.artifacts.put(run_file(request.run_id, PLAN), found)
     return found
+
+
+def require_no_secret(path: str, plan: bytes, secrets: SecretScanner) -> None:
+    """Raises `InvalidPlan`: what a plan says goes into logs, prompts and commits."""
+    for found in secrets.find(plan.decode("utf-8", "replace")):
+        problem = f"holds a secret ({found.kind}): plans go into logs, prompts and commits"
+        raise InvalidPlan(path, found.line, f"{problem}; take it out")
 
 
 def admission(plan: Plan, request: Request) -> RunAdmitted:

@@ -22,7 +22,7 @@ from fanfold.run.events import Applied, ConflictFound, MergeCompleted, PatchHeld
 from fanfold.steps.request import load_request
 
 if TYPE_CHECKING:
-    from fanfold.patch.conflicts import Version
+    from fanfold.patch.conflicts import Conflict
     from fanfold.run.events import EventData
     from fanfold.run.state import Try, UnitState
     from fanfold.run.steps import Merge
@@ -86,12 +86,7 @@ class _Merging:
                 resolved = outcome.resolved_by or "git"
                 applied.append(Applied(outcome.id, unit, outcome.tree or result.tree, resolved))
             else:
-                conflicts[outcome.id] = tuple(
-                    ConflictFile(
-                        c.path, _text(c.base), _text(c.ours), _text(c.theirs), _lossy(diff3(c))
-                    )
-                    for c in outcome.conflicts
-                )
+                conflicts[outcome.id] = tuple(map(self._sides, outcome.conflicts))
                 self.events.append(ConflictFound(outcome.id, unit, outcome.paths, result.tree))
         self._record(result, conflicts)
         self.journal.append(
@@ -149,6 +144,15 @@ class _Merging:
             self.wiring.artifacts.put(key, pack.data)
         self.wiring.repository.keep(f"runs/{self.journal.run_id}/merged", result.tree)
 
+    def _sides(self, conflict: Conflict) -> ConflictFile:
+        """As whoever resolves it is told."""
+        redact = self.wiring.secrets.redact
+        base, ours, theirs = (
+            None if version is None else redact(_lossy(version.data))
+            for version in (conflict.base, conflict.ours, conflict.theirs)
+        )
+        return ConflictFile(conflict.path, base, ours, theirs, redact(_lossy(diff3(conflict))))
+
     def _record(
         self, result: engine.MergeResult, conflicts: dict[str, tuple[ConflictFile, ...]]
     ) -> None:
@@ -160,10 +164,6 @@ class _Merging:
         record = MergeRecord(self.step.seq, self.step.base_tree, result.tree, conflicts, settled)
         key = merge_file(self.journal.run_id, self.step.seq, "json")
         self.wiring.artifacts.put(key, msgspec.json.encode(record))
-
-
-def _text(version: Version | None) -> str | None:
-    return None if version is None else _lossy(version.data)
 
 
 def _lossy(data: bytes) -> str:

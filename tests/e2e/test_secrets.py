@@ -82,6 +82,16 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
 
 
+def kept_secrets(root: Path) -> list[Path]:
+    """The files of a run that hold a secret, or are named by one."""
+    return [
+        file.relative_to(root)
+        for file in written(root)
+        for secret in (SECRET, LOW)
+        if secret.encode() in file.read_bytes() or secret in file.name
+    ]
+
+
 def written(root: Path) -> Iterator[Path]:
     """Everything that a run leaves below the repository and beside git's own objects."""
     places = (root / ".ai-workspace", root / ".git" / "logs", root / ".git" / "refs")
@@ -94,13 +104,7 @@ def test_secrets_are_in_no_event_transcript_report_or_patch(root: Path) -> None:
     ended = fanfold(root, "run", PLAN, "--budget", "5", "--json", *contained)
     states = [(task["state"], task["reason"]) for task in ended.json["tasks"]]
     assert states == [("merged", None), ("rejected", "secret")], ended.err
-    found = [
-        file.relative_to(root)
-        for file in written(root)
-        for secret in (SECRET, LOW)
-        if secret.encode() in file.read_bytes() or secret in file.name
-    ]
-    assert found == []
+    assert kept_secrets(root) == []
     told = "".join(
         fanfold(root, *words).out
         for words in (
@@ -118,3 +122,67 @@ def test_secrets_are_in_no_event_transcript_report_or_patch(root: Path) -> None:
     branch = ended.json["branch"]
     assert SECRET not in git(root, "log", "-p", f"HEAD..{branch}", "--notes")
     assert "key.txt" not in git(root, "ls-tree", "-r", "--name-only", branch)
+
+
+def test_what_a_reviewer_says_tells_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes = call("write", file_path="a.txt", content="a\n")
+    found = {"status": "done", "summary": f"seed.txt:1 has {SECRET}", "choice": "send_back"}
+    play(
+        monkeypatch,
+        tmp_path,
+        {
+            "task": "Write a file",
+            "purpose": "review",
+            "turns": [{"calls": [call("submit", **found)]}],
+        },
+        {
+            "task": "Write a file",
+            "turns": [{"calls": [writes]}, {"calls": [call("submit", **DONE)]}],
+        },
+    )
+    plan = "# Plan\n\n## Phase 1: One\n\n- [ ] Task: Write a file\n"
+    root = make_repository(tmp_path / "project", {PLAN: plan, "seed.txt": f"{SECRET}\n"})
+    ended = fanfold(root, "run", PLAN, "--budget", "5", "--json", "--no-sandbox", "--review")
+    assert [task["attempts"] for task in ended.json["tasks"]] == [3], ended.err
+    assert kept_secrets(root) == []
+    told = fanfold(root, "show", "", "1.1").out + fanfold(root, "show").out
+    assert "seed.txt:1 has «redacted:aws_access_key»" in told
+    log = git(root, "log", "-p", f"HEAD..{ended.json['branch']}", "--notes=*")
+    assert "«redacted:aws_access_key»" in log
+    assert SECRET not in told + log
+
+
+def test_the_sides_of_a_conflict_tell_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = [
+        {
+            "task": f"Write {word}",
+            "turns": [
+                {"calls": [call("edit", file_path="seed.txt", old_string="x", new_string=word)]},
+                {"calls": [call("submit", **DONE)]},
+            ],
+        }
+        for word in ("alpha", "beta")
+    ]
+    play(monkeypatch, tmp_path, *parts)
+    plan = "# Plan\n\n## Phase 1: One\n<!-- execution: parallel -->\n\n"
+    plan += "- [ ] Task: Write alpha\n- [ ] Task: Write beta\n"
+    root = make_repository(tmp_path / "project", {PLAN: plan, "seed.txt": f"{SECRET}\nx\n"})
+    ended = fanfold(root, "run", PLAN, "--budget", "5", "--json", "--no-sandbox")
+    assert "conflicts in seed.txt" in ended.err
+    records = [f for f in kept_secrets(root) if f.suffix not in {".diff", ".patch", ".pack"}]
+    assert records == []
+
+
+def test_a_plan_that_holds_a_secret_is_not_run(root: Path) -> None:
+    (root / PLAN).write_text(f"{TASKS}- [ ] Task: Use {SECRET}\n")
+    ended = fanfold(root, "run", PLAN, "--budget", "5", "--no-sandbox")
+    assert ended.code == 2
+    assert ended.err.strip() == (
+        f"fanfold: {PLAN}:8: holds a secret (aws_access_key):"
+        " plans go into logs, prompts and commits; take it out"
+    )
+    assert kept_secrets(root) == []
