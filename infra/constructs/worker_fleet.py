@@ -143,8 +143,12 @@ class WorkerFleet(Construct):
             task_role=cast("iam.IRole", self.roles[role]),
             execution_role=cast("iam.IRole", self._execution_role),
         )
+        # The one capability that Fargate adds: what guards connections may look at who makes them.
+        limits = ecs.LinuxParameters(self, f"{role.title()}Limits")
+        limits.add_capabilities(ecs.Capability.SYS_PTRACE)
         definition.add_container(
             CONTAINER,
+            linux_parameters=limits,
             image=ecs.ContainerImage.from_docker_image_asset(self._image),
             stop_timeout=SPOT_NOTICE,
             environment=dict(variables),

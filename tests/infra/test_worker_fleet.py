@@ -54,6 +54,7 @@ def test_every_role_has_a_task_that_has_two_minutes_to_save_its_work(template: T
         (container,) = task["ContainerDefinitions"]
         assert container["Name"] == "worker"
         assert container["StopTimeout"] == 120
+        assert container["LinuxParameters"]["Capabilities"] == {"Add": ["SYS_PTRACE"]}
         assert task["RuntimePlatform"]["CpuArchitecture"] == "ARM64"
         assert task["NetworkMode"] == "awsvpc"
 

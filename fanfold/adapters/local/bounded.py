@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import IO, TYPE_CHECKING, Protocol, Self
 
 from fanfold.ports import CommandResult
 
@@ -111,6 +111,7 @@ def run_bounded(
     *,
     cwd: str,
     env: Mapping[str, str],
+    stdin: IO[bytes] | None = None,
     pass_fds: Sequence[int] = (),
     sweep: Callable[[], None] | None = None,
     stop: StopSignal | None = None,
@@ -123,7 +124,7 @@ def run_bounded(
         list(command),
         cwd=cwd,
         env=dict(env),
-        stdin=subprocess.DEVNULL,
+        stdin=stdin or subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,

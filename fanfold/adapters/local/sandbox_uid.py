@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fanfold.adapters.local import second_user
+from fanfold.adapters.local import seccomp, second_user
 from fanfold.adapters.local.audit import audited
 from fanfold.adapters.local.bounded import run_bounded
 from fanfold.adapters.local.disk_watch import DiskWatch
@@ -21,6 +21,7 @@ from fanfold.adapters.local.host_proxy import HostProxy, proxy_variables
 from fanfold.adapters.local.registries import registry_hosts, registry_variables
 from fanfold.adapters.local.sandbox_mounts import clean_environment
 from fanfold.adapters.local.shell import PROCESSES, prepared, shell
+from fanfold.adapters.local.standalone import program_file, python_words
 from fanfold.errors import SandboxUnavailable
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class SecondUser:
             return "another user contains commands on Linux alone"
         if os.geteuid() != 0:
             return "only root can run commands as another user"
-        if not self._online and platform.machine() not in second_user.ARCHITECTURES:
+        if not self._online and platform.machine() not in seccomp.ARCHITECTURES:
             return f"the network cannot be denied on {platform.machine()}"
         return None
 
@@ -100,31 +101,52 @@ class SecondUser:
             own = stack.enter_context(tempfile.TemporaryDirectory(prefix="fanfold-home-"))
             os.chown(own, user, user)
             stack.callback(_clear, user)
-            report = stack.enter_context(tempfile.TemporaryFile())
             variables = {"HOME": own, "TMPDIR": own, **_TRUSTING}
             variables |= registry_variables(names, self._environ)
             proxy = None
             if allowed and not self._online:
                 proxy = stack.enter_context(HostProxy(allowed, port=True))
                 variables |= proxy_variables(proxy.address)
-            result = run_bounded(
-                self._words(command, user, report.fileno()),
-                timeout_s,
-                cwd=root,
-                env={**prepared(self._environment, Path(root), root), **variables},
-                pass_fds=(report.fileno(),),
-                sweep=lambda: _end_all(user),
-                stop=watch,
-            )
-            report.seek(0)
-            told = report.read() + (proxy.told if proxy else b"")
+            words = shell(command, self._processes)
+            environ = {**prepared(self._environment, Path(root), root), **variables}
+            result, said = self._as(user, words, timeout_s, root, environ, watch)
+            told = said + (proxy.told if proxy else b"")
             return watch.judged(audited(result, timeout_s, told, allowed))
 
-    def _words(self, command: str, user: int, report: int) -> list[str]:
-        source = Path(second_user.__file__).read_text("utf-8")
-        python = [str(Path(sys.executable).resolve()), "-I", "-S", "-c", source]
-        told = (str(report), str(user), str(int(self._online)))
-        return [*python, *told, *shell(command, self._processes)]
+    def can_guard(self) -> bool:
+        """Whether connections of another user's can be judged here: loopback is reached so."""
+        if self.available():
+            return False
+        trial = self._as(FIRST_USER, (), 10, "/", {}, None)[0]
+        return trial.exit_code == 0
+
+    def _as(
+        self,
+        user: int,
+        words: Sequence[str],
+        timeout_s: float,
+        root: str,
+        environ: Mapping[str, str],
+        stop: StopSignal | None,
+    ) -> tuple[CommandResult, bytes]:
+        """Run as another user; with the result come lines of what that was kept from."""
+        with (
+            tempfile.TemporaryFile() as report,
+            program_file(second_user, seccomp) as program,
+        ):
+            told = (str(report.fileno()), str(user), str(int(self._online)))
+            result = run_bounded(
+                [*python_words(), *told, *words],
+                timeout_s,
+                cwd=root,
+                env=environ,
+                stdin=program,
+                pass_fds=(report.fileno(),),
+                sweep=lambda: _end_all(user),
+                stop=stop,
+            )
+            report.seek(0)
+            return result, report.read()
 
     def _open_up(self, root: Path) -> None:
         for folder in root.absolute().parents:

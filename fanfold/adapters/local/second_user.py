@@ -5,13 +5,12 @@ is a guard, who makes the connections that they ask for, or refuses. The kernel 
 `connect` (seccomp), as a filter cannot read addresses. Whoever ends the guard has no connections.
 
 Arguments: the descriptor to tell on what was refused, the user's id, whether the internet may be
-reached (0 or 1), the command's words.
+reached (0 or 1), the command's words. Without words loopback is tried: 0 where it is reached.
 """
 
 from __future__ import annotations
 
 import _thread
-import array
 import ctypes
 import errno
 import fcntl
@@ -21,38 +20,24 @@ import socket
 import struct
 import sys
 
-NO_NEW_PRIVILEGES, SUBREAPER = 38, 36
-SET_FILTER, NEW_LISTENER = 1, 8
-RECEIVE, SEND, IS_VALID = 0xC0502100, 0xC0182101, 0x40082102
+from fanfold.adapters.local import seccomp
+from fanfold.adapters.local.seccomp import ALLOW, ANY_OF, ASK, IS, MASK, REFUSE, RETURN, Row
+
+NO_NEW_PRIVILEGES, SUBREAPER, DUMPABLE = 38, 36, 4
 PIDFD_OPEN, PIDFD_GETFD = 434, 438
-NOTICE, ANSWER = struct.Struct("=QIIiIQ6Q"), struct.Struct("=QqiI")
-# The kernel's name of an architecture, then: seccomp, socket, connect, sendto, sendmsg, sendmmsg.
-ARCHITECTURES = {
-    "x86_64": (0xC000003E, 317, 41, 42, 44, 46, 307),
-    "aarch64": (0xC00000B7, 277, 198, 203, 206, 211, 269),
-}
-IO_URING_SETUP, FOREIGN_ABI = 425, 0x40000000
 UNIX, NETLINK, INTERNET = 1, 16, (2, 10)
 STREAM, TYPE_MASK, PROTOCOLS, FAST_OPEN = 1, 0xF, (0, 6), 0x20000000
-LOAD, IS, IS_AT_LEAST, ANY_OF, MASK, RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
-ALLOW, REFUSE, KILL, ASK = 0x7FFF0000, 0x00050000 | errno.EACCES, 0x80000000, 0x7FC00000
-NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16
-LONGEST_ADDRESS = 128
+REFUSED = (RETURN, 0, 0, REFUSE | errno.EACCES)
+LONGEST_ADDRESS, MOST_TOLD = 128, 100
 NORMAL = (signal.SIGPIPE, signal.SIGXFSZ)
-
-Row = tuple[int, int, int, int]
-
-
-def argument(index: int) -> Row:
-    return (LOAD, 0, 0, ARGUMENTS + 8 * index)
 
 
 def without_fast_open(flags: int) -> list[Row]:
     """A message must not open a connection by the way."""
     return [
-        argument(flags),
+        seccomp.argument(flags),
         (ANY_OF, 0, 1, FAST_OPEN),
-        (RETURN, 0, 0, REFUSE),
+        REFUSED,
         (RETURN, 0, 0, ALLOW),
     ]
 
@@ -60,61 +45,32 @@ def without_fast_open(flags: int) -> list[Row]:
 def stream_alone() -> list[Row]:
     """Sockets of the internet must be of TCP, and of others only those that stay on the machine."""
     return [
-        argument(0),
+        seccomp.argument(0),
         (IS, 10, 0, UNIX),
         (IS, 9, 0, NETLINK),
         (IS, 1, 0, INTERNET[0]),
         (IS, 0, 6, INTERNET[1]),
-        argument(1),
+        seccomp.argument(1),
         (MASK, 0, 0, TYPE_MASK),
         (IS, 0, 3, STREAM),
-        argument(2),
+        seccomp.argument(2),
         (IS, 2, 0, PROTOCOLS[0]),
         (IS, 1, 0, PROTOCOLS[1]),
-        (RETURN, 0, 0, REFUSE),
+        REFUSED,
         (RETURN, 0, 0, ALLOW),
     ]
 
 
-def program(machine: str) -> bytes:
-    """As BPF: connections are asked about, everything that gets around that is refused."""
-    architecture, _, create, connect, sendto, sendmsg, sendmmsg = ARCHITECTURES[machine]
+def program() -> bytes:
+    """Connections are asked about, everything that gets around that is refused."""
     blocks = {
-        create: stream_alone(),
-        connect: [(RETURN, 0, 0, ASK)],
-        sendto: without_fast_open(3),
-        sendmsg: without_fast_open(2),
-        sendmmsg: without_fast_open(3),
+        "socket": stream_alone(),
+        "connect": [(RETURN, 0, 0, ASK)],
+        "sendto": without_fast_open(3),
+        "sendmsg": without_fast_open(2),
+        "sendmmsg": without_fast_open(3),
     }
-    rows: list[Row] = [
-        (LOAD, 0, 0, ARCHITECTURE),
-        (IS, 1, 0, architecture),
-        (RETURN, 0, 0, KILL),
-        (LOAD, 0, 0, NUMBER),
-        (IS_AT_LEAST, 1, 0, FOREIGN_ABI),
-        (IS, 0, 1, IO_URING_SETUP),
-        (RETURN, 0, 0, REFUSE),
-    ]
-    for number, block in blocks.items():
-        rows += [(IS, 0, len(block), number), *block]
-    rows.append((RETURN, 0, 0, ALLOW))
-    return b"".join(struct.pack("=HBBI", *row) for row in rows)
-
-
-def ask_before_connecting(libc: ctypes.CDLL) -> int:
-    """From here on, for whatever this process becomes; gives where the questions arrive."""
-    rows = program(os.uname().machine)
-    buffer = ctypes.create_string_buffer(rows, len(rows))
-    head = struct.pack("@HP", len(rows) // 8, ctypes.addressof(buffer))
-    number = ARCHITECTURES[os.uname().machine][1]
-    given = ctypes.create_string_buffer(head, len(head))
-    return checked(libc.syscall(number, SET_FILTER, NEW_LISTENER, given))
-
-
-def checked(result: int) -> int:
-    if result < 0:
-        sys.exit(f"fanfold: {os.strerror(ctypes.get_errno())}")
-    return result
+    return seccomp.program({seccomp.number(call): rows for call, rows in blocks.items()}, ASK)
 
 
 class Guard:
@@ -122,32 +78,30 @@ class Guard:
 
     def __init__(self, libc: ctypes.CDLL, listener: int, report: int) -> None:
         self.libc, self.listener, self.report = libc, listener, report
-        self.told: set[str] = set()
+        self.told: set[tuple[str, str]] = set()
 
     def serve(self) -> None:
-        while True:
-            notice = bytearray(NOTICE.size)
-            try:
-                fcntl.ioctl(self.listener, RECEIVE, notice)
-            except InterruptedError:
-                continue
-            except OSError as error:
-                if error.errno == errno.ENOENT:
-                    continue
-                return
-            _thread.start_new_thread(self.answer, (NOTICE.unpack(notice),))
+        """Until nobody is left to ask."""
+        try:
+            while True:
+                question = seccomp.received(self.listener)
+                if question is not None:
+                    _thread.start_new_thread(self.answer, (question,))
+        except OSError:
+            return
 
-    def answer(self, notice: tuple[int, ...]) -> None:
-        number, process, descriptor, address, length = (notice[i] for i in (0, 1, 6, 7, 8))
+    def answer(self, question: tuple[int, ...]) -> None:
+        number, process, call, descriptor, address, length = question[:6]
+        name = seccomp.forbidden().get(call)
+        if name:
+            self.tell("system_call", name)
+            seccomp.answer(self.listener, number, errno.EPERM)
+            return
         try:
             problem = self.connect(number, process, descriptor, address, length)
         except OSError as error:
             problem = error.errno or errno.EACCES
-        reply = bytearray(ANSWER.pack(number, 0, -problem, 0))
-        try:
-            fcntl.ioctl(self.listener, SEND, reply)
-        except OSError:
-            return
+        seccomp.answer(self.listener, number, problem)
 
     def connect(self, number: int, process: int, descriptor: int, address: int, length: int) -> int:
         """Connects the socket that the asker has; 0, or the number of the error it shall see."""
@@ -156,13 +110,17 @@ class Guard:
             where = memory.read(min(length, LONGEST_ADDRESS))
         own = self.taken(process, descriptor)
         try:
-            fcntl.ioctl(self.listener, IS_VALID, struct.pack("=Q", number))
+            fcntl.ioctl(self.listener, seccomp.IS_VALID, struct.pack("=Q", number))
             where = inside(where, process)
             if not is_local(where):
-                self.tell(where)
+                self.tell("address", readable(where))
                 return errno.EACCES
-            failed = self.libc.connect(own, where, len(where))
-            return ctypes.get_errno() if failed else 0
+            if self.libc.connect(own, where, len(where)):
+                return ctypes.get_errno()
+            if family(where) == UNIX and is_strangers(own):
+                self.tell("address", "a socket of another user's")
+                return errno.EACCES
+            return 0
         finally:
             os.close(own)
 
@@ -179,11 +137,20 @@ class Guard:
             raise OSError(ctypes.get_errno(), "no such socket")
         return own
 
-    def tell(self, where: bytes) -> None:
-        name = readable(where)
-        if name not in self.told and len(self.told) < 100:
-            self.told.add(name)
-            os.write(self.report, f"address\t{name}\n".encode())
+    def tell(self, kind: str, subject: str) -> None:
+        if (kind, subject) not in self.told and len(self.told) < MOST_TOLD:
+            self.told.add((kind, subject))
+            os.write(self.report, f"{kind}\t{subject}\n".encode())
+
+
+def is_strangers(descriptor: int) -> bool:
+    """Whether another user listens at a socket's other end; then nothing passes any more."""
+    with socket.socket(fileno=os.dup(descriptor)) as own:
+        credentials = own.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        if struct.unpack("=iII", credentials)[1] == os.getuid():
+            return False
+        own.shutdown(socket.SHUT_RDWR)
+        return True
 
 
 def family(where: bytes) -> int:
@@ -222,7 +189,7 @@ def become(libc: ctypes.CDLL, user: int) -> None:
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
-    checked(libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0))
+    seccomp.checked(libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     os.umask(0o022)
 
 
@@ -232,15 +199,27 @@ def start(libc: ctypes.CDLL, user: int, channel: socket.socket | None, words: li
     if child == 0:
         become(libc, user)
         if channel:
-            listener = ask_before_connecting(libc)
-            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [listener]))
-            channel.sendmsg([b"."], [rights])
-            os.close(listener)
+            listener = seccomp.install(libc, program(), seccomp.NEW_LISTENER)
+            seccomp.hand_over(channel, listener)
+        elif seccomp.is_known():
+            seccomp.install(libc, seccomp.program({}, REFUSE | errno.EPERM))
+        if not words:
+            try_loopback(libc)
         # Python ignores these, and what it becomes would inherit that.
         for number in NORMAL:
             signal.signal(number, signal.SIG_DFL)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.execv(words[0], words)  # noqa: S606
     return child
+
+
+def try_loopback(libc: ctypes.CDLL) -> None:
+    """As a program would, which can be looked at when it has just been started."""
+    libc.prctl(DUMPABLE, 1, 0, 0, 0)
+    server = socket.create_server(("127.0.0.1", 0))
+    own = socket.socket()
+    own.settimeout(2)
+    os._exit(min(own.connect_ex(server.getsockname()), 1))
 
 
 def stand_guard(libc: ctypes.CDLL, user: int, channel: socket.socket, report: int) -> int:
@@ -248,11 +227,11 @@ def stand_guard(libc: ctypes.CDLL, user: int, channel: socket.socket, report: in
     child = os.fork()
     if child:
         return child
-    _, ancillary, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(4))
+    listener = seccomp.handed_over(channel)
     channel.close()
-    listener = array.array("i", ancillary[0][2])[0]
     become(libc, user)
-    Guard(libc, listener, report).serve()
+    if listener is not None:
+        Guard(libc, listener, report).serve()
     os._exit(0)
 
 
