@@ -24,17 +24,21 @@ from fanfold.run.artifacts import attempt_file, run_file
 from fanfold.run.attempt import Exit
 from fanfold.run.attempt_fold import fold_attempt
 from fanfold.run.events import CheckSpec, RunLimits, RunOptions, attempt_stream, recorded
-from fanfold.run.steps import Merge
+from fanfold.run.steps import Dispatch, Merge
 from fanfold.settings import Deployment, environment
 from fanfold.steps.admit import admit
 from fanfold.steps.decide import advance
+from fanfold.steps.grant import draw_keys
 from fanfold.steps.orphan import reap_attempt
 from fanfold.steps.request import Request, requested
+from functions.grant import handler
 from tests.fakes.messages_api import FakeMessagesApi
 from tests.fakes.repositories import make_repository
 from tests.fakes.scripted_agents import ScriptedAgents
 from tests.kit.account import BUCKET, COORDINATION, EVENTS, PROJECTIONS, shared_clients
+from tests.kit.lambda_functions import answering
 from tests.kit.served import Waiting, served
+from tests.kit.step_functions import Functions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +65,17 @@ DEPLOYMENT = Deployment(
     state_machine="arn:aws:states:us-east-1:123456789012:stateMachine:run",
     role="implementer",
 )
+GUARDED = msgspec.structs.replace(
+    DEPLOYMENT, grant_function="grant", session_role="arn:aws:iam::123456789012:role/attempt"
+)
 SLOW = {"Write the file": (write_files({"a.txt": "a\n"}), Turn("Let me think.", delay_s=50.0))}
+BUSY: dict[Any, Any] = {
+    ("Write the file", None, 1): (
+        write_files({"a.txt": "a\n"}),
+        use("bash", command="echo b >b.txt; sleep 50; echo c >c.txt"),
+    ),
+    ("Write the file", None, 2): (use("bash", command="echo c >c.txt"), submit("Wrote it.")),
+}
 
 
 class Ward:
@@ -69,6 +83,7 @@ class Ward:
 
     def __init__(self, cloud: Cloud, variables: dict[str, str], waiting: Waiting) -> None:
         self.cloud, self.variables, self.waiting = cloud, variables, waiting
+        self.disk = Path(variables["TMPDIR"])
         self.started: list[subprocess.Popen[str]] = []
 
     def begin(self, **changed: str | None) -> subprocess.Popen[str]:
@@ -80,9 +95,9 @@ class Ward:
         self.started.append(process)
         return process
 
-    def attempt(self) -> AttemptFold:
+    def attempt(self, attempt: str = ATTEMPT) -> AttemptFold:
         store = self.journal().store
-        stream = store.read(attempt_stream(RUN, ATTEMPT))
+        stream = store.read(attempt_stream(RUN, attempt))
         return fold_attempt([r for e in stream if (r := recorded(e)) is not None])
 
     def journal(self) -> Journal:
@@ -99,8 +114,8 @@ class Ward:
         fold = self.attempt()
         return fold.metrics.tool_calls == 1 and fold.metrics.steps == answers
 
-    def artifact(self, name: str) -> str:
-        key = attempt_file(RUN, ATTEMPT, self.attempt().epoch, name)
+    def artifact(self, name: str, attempt: str = ATTEMPT) -> str:
+        key = attempt_file(RUN, attempt, self.attempt(attempt).epoch, name)
         return self.cloud.supervision.artifacts.get(key).decode()
 
 
@@ -131,17 +146,24 @@ def script() -> dict[Any, Any]:
 
 
 @pytest.fixture
-def ward(script: dict[Any, Any], disk: Path, waiting: Waiting, tmp_path: Path) -> Iterator[Ward]:
+def deployment() -> Deployment:
+    return DEPLOYMENT
+
+
+@pytest.fixture
+def ward(
+    script: dict[Any, Any], deployment: Deployment, disk: Path, waiting: Waiting, tmp_path: Path
+) -> Iterator[Ward]:
     with (
         served() as address,
         FakeMessagesApi(default=ScriptedAgents(Script.of(script)), key=KEY) as api,
     ):
-        cloud = aws(DEPLOYMENT, shared_clients(), tmp_path / "c", sandbox=NoSandbox(environment()))
-        _dispatch(cloud, tmp_path)
+        cloud = aws(deployment, shared_clients(), tmp_path / "c", sandbox=NoSandbox(environment()))
+        key = _dispatch(cloud, tmp_path)
         variables = {
             **{"PATH": environment()["PATH"], "TMPDIR": str(disk), "HOME": str(disk)},
             **address,
-            **DEPLOYMENT.environment(),
+            **deployment.environment(),
             "AWS_ENDPOINT_URL_SFN": waiting.url,
             "ANTHROPIC_API_KEY": KEY,
             "ANTHROPIC_BASE_URL": api.url,
@@ -150,18 +172,25 @@ def ward(script: dict[Any, Any], disk: Path, waiting: Waiting, tmp_path: Path) -
             "FANFOLD_WORKER_ATTEMPT": ATTEMPT,
             "FANFOLD_WORKER_TASK_TOKEN": TOKEN,
             "FANFOLD_WORKER_HEARTBEAT_S": "0.3",
+            "FANFOLD_WORKER_KEY": key,
         }
         opened = Ward(cloud, variables, waiting)
         try:
-            yield opened
+            with answering(Functions({"grant": lambda asked, on: granted(asked, on, cloud)})):
+                yield opened
         finally:
             for process in opened.started:
                 process.kill()
                 process.communicate()
 
 
-def _dispatch(cloud: Cloud, folder: Path) -> None:
-    """Submitted, admitted, and the first wave in the log."""
+def granted(asked: dict[str, Any], on: Any, cloud: Cloud) -> dict[str, Any]:
+    """The function as it is, on the account of this process."""
+    return handler(asked, on, cloud)
+
+
+def _dispatch(cloud: Cloud, folder: Path) -> str:
+    """Submitted, admitted, and the first wave in the log; gives the key to its attempt."""
     repository = make_repository(folder / "repository", {"plan.md": PLAN, "README": "hello\n"})
     base = str(repository.commit_of("HEAD"))
     artifacts = cloud.supervision.artifacts
@@ -185,7 +214,8 @@ def _dispatch(cloud: Cloud, folder: Path) -> None:
     journal = cloud.supervision.journal(RUN)
     journal.append(requested(request))
     admit(journal, cloud.wiring(RUN))
-    advance(journal, cloud.supervision.lease)
+    step = advance(journal, cloud.supervision.lease)
+    return draw_keys(step, journal.state, cloud.supervision)[ATTEMPT]
 
 
 def test_a_whole_attempt(ward: Ward) -> None:
@@ -222,6 +252,61 @@ def test_a_container_that_must_end_leaves_what_it_has(ward: Ward, answers: int) 
     assert ward.waiting.outcomes() == [("failure", "Worker.SpotInterrupted")]
     assert "+a\n" in ward.artifact("patch.diff")
     assert "a.txt" in ward.artifact("transcript.jsonl")
+
+
+@pytest.mark.parametrize("script", [BUSY])
+def test_a_container_that_must_end_during_a_command_loses_nothing(ward: Ward) -> None:
+    process = ward.begin()
+    ward.until(lambda: any(ward.disk.rglob("b.txt")))
+    told_at = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE_S) == 143, process.communicate()[1]
+    assert time.monotonic() - told_at < 10
+    assert ward.attempt().ended is Exit.INTERRUPTED
+    assert ward.waiting.outcomes() == [("failure", "Worker.SpotInterrupted")]
+    assert "the attempt must end" in ward.artifact("transcript.jsonl")
+    assert not any(ward.disk.rglob("b.txt"))
+
+    following = advance(ward.journal(), ward.cloud.supervision.lease)
+    assert isinstance(following, Dispatch)
+    (going_on,) = (dispatched.attempt for dispatched in following.attempts)
+    ward.waiting.tokens = {"another-token"}
+    second = ward.begin(FANFOLD_WORKER_ATTEMPT=going_on, FANFOLD_WORKER_TASK_TOKEN="another-token")
+    assert second.wait(PATIENCE_S) == 0, second.communicate()[1]
+    added = [line for line in ward.artifact("patch.diff", going_on).split("\n") if line[:1] == "+"]
+    undisturbed = [each for name in "abc" for each in (f"+++ b/{name}.txt", f"+{name}")]
+    assert added == undisturbed
+
+
+@pytest.mark.parametrize("deployment", [GUARDED])
+def test_a_container_works_with_what_its_key_opens(ward: Ward) -> None:
+    process = ward.begin()
+    assert process.wait(PATIENCE_S) == 0, process.communicate()[1]
+    assert ward.attempt().ended is Exit.SUBMITTED
+    assert ward.waiting.outcomes() == [("success", "")]
+    assert isinstance(advance(ward.journal(), ward.cloud.supervision.lease), Merge)
+
+
+@pytest.mark.parametrize("deployment", [GUARDED])
+@pytest.mark.parametrize("script", [SLOW])
+def test_a_spent_key_opens_nothing_for_another_container(ward: Ward) -> None:
+    first = ward.begin()
+    ward.until(ward.working)
+    twin = ward.begin()
+    heard = len(ward.waiting.told)
+    ward.until(lambda: len(ward.waiting.told) > heard + 12)
+    assert (first.poll(), twin.poll()) == (None, None)
+    assert ward.attempt().metrics.steps == 1
+
+
+@pytest.mark.parametrize("deployment", [GUARDED])
+def test_a_container_without_the_key_begins_nothing(ward: Ward) -> None:
+    process = ward.begin(FANFOLD_WORKER_KEY="k" * 43)
+    _, told = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode != 0
+    assert "ClaimRefused" in str(ward.waiting.outcomes())
+    assert len(told.splitlines()) == 1
+    assert not ward.attempt().claimed
 
 
 @pytest.mark.parametrize("script", [SLOW])
