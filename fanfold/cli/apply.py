@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from posixpath import basename, dirname
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -10,8 +11,9 @@ from fanfold.cli.known_batches import find_batch
 from fanfold.cli.output import counted, say, say_json, tell
 from fanfold.cli.runs import add_run_argument, find_run, project_of
 from fanfold.errors import UnknownRun
-from fanfold.plan import formats
+from fanfold.plan import formats, track_list
 from fanfold.plan.carry_over import carry_over
+from fanfold.plan.control import control_files
 from fanfold.run.artifacts import run_file
 from fanfold.steps.request import MANIFEST, load_plan, load_request
 
@@ -125,10 +127,10 @@ def _of_batch(batch: KnownBatch) -> Result:
 def _around_edits(project: Project, result: Result) -> tuple[str, str, list[dict[str, str]]]:
     """Base and tip of the result, and what to warn of.
 
-    Where a plan was edited since, both are with the plan as it is now.
+    Where a plan or a list of tracks was edited since, both are with it as it is now.
     """
     repository, warnings = project.repository, list[dict[str, str]]()
-    edited, kept = result.base_tree, result.tree
+    edited, kept = _with_lists(project, result)
     for plan in result.plans:
         marked = repository.read(result.tree, plan.path)
         file = project.root / plan.path
@@ -151,6 +153,26 @@ def _around_edits(project: Project, result: Result) -> tuple[str, str, list[dict
     base = repository.commit(edited, result.base, "fanfold: the plan as edited\n", when, author)
     message = "conductor(plan): Keep what was edited while the run went on\n"
     return base, repository.commit(kept, result.tip, message, when, author), warnings
+
+
+def _with_lists(project: Project, result: Result) -> tuple[str, str]:
+    """The trees of base and result with every list of tracks that was edited as it is now.
+
+    The result's has the signs that the batch set.
+    """
+    edited, kept = result.base_tree, result.tree
+    tracks = {basename(dirname(plan.path)) for plan in result.plans}
+    lists = {path for plan in result.plans for path in control_files(plan.path)}
+    for path in sorted(path for path in lists if basename(path) == track_list.NAME):
+        then, marked = (project.repository.read(tree, path) for tree in (edited, kept))
+        file = project.root / path
+        now = file.read_bytes() if file.is_file() else None
+        if then is None or marked is None or now is None or then == marked or now in (then, marked):
+            continue
+        carried = track_list.carry_over(then, marked, now, tracks)
+        edited = project.repository.replace(edited, path, now)
+        kept = project.repository.replace(kept, path, carried)
+    return edited, kept
 
 
 def _gone(plan: str) -> dict[str, str]:

@@ -15,8 +15,10 @@ from fanfold.engine import Interrupted
 from fanfold.errors import FanfoldError
 from fanfold.run.batch_events import batch_stream
 from fanfold.run.batch_view import batch_exit_code
+from fanfold.run.events import run_stream
+from fanfold.run.money import dollars
 from fanfold.run.state import Outcome
-from fanfold.run.view import gate_line
+from fanfold.run.view import gate_line, worst_case_line
 from fanfold.steps.batch_report import view_of
 from fanfold.steps.batch_request import load_batch
 from fanfold.steps.journal import BatchJournal
@@ -42,6 +44,8 @@ def drive_batch(
     board, lock = BatchBoard(batch_id), threading.Lock()
     stream = batch_stream(batch_id)
     board.feed(stream, project.events.read(stream))
+    for run_id in board.state.runs():
+        board.feed(run_stream(run_id), project.events.read(run_stream(run_id)))
     board.news.clear()
     events = ObservedEvents(project.events, board, lock)
     wiring = local(project, sandbox=some.options.sandbox, events=events)
@@ -103,6 +107,8 @@ def describe_batch(view: dict[str, Any]) -> str:
         "",
         f"${view['cost_usd']} of ${view['cap_usd']} in {view['duration_s']} s",
     ]
+    if view["worst_case_usd"] != dollars(0):
+        lines.append(worst_case_line(view["worst_case_usd"]))
     lines += [
         f"does not fit the cap: {t['id']} needs about ${t['need_usd']}"
         for t in view["tracks"]

@@ -6,7 +6,7 @@ import uuid
 from contextlib import ExitStack
 from graphlib import CycleError, TopologicalSorter
 from posixpath import basename, dirname
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -14,13 +14,13 @@ from fanfold.cli.background import BATCH, start_detached
 from fanfold.cli.batch_drive import drive_batch, report_batch
 from fanfold.cli.consent import ask_for_cap
 from fanfold.cli.engines import engine_of
+from fanfold.cli.needs import needs_first, unmet_needs
 from fanfold.cli.output import counted, say, say_json, tell
 from fanfold.cli.plans import known_tracks, plans_of, read_plan
 from fanfold.cli.pricing import estimate_of, learned
-from fanfold.cli.request import base_of, build_request, tell_of
+from fanfold.cli.request import base_of, build_request, tell_of, tell_of_plan
 from fanfold.cli.selection import graph_of
-from fanfold.errors import InvalidPlan, UserError
-from fanfold.plan.tracks import TrackState
+from fanfold.errors import UserError
 from fanfold.plan.view import plan_json, plan_text
 from fanfold.run.batch import opening
 from fanfold.run.batch_events import BatchRequested, TrackSpec
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from fanfold.bootstrap import Project
     from fanfold.plan.model import Graph, Plan
-    from fanfold.plan.tracks import Track
     from fanfold.steps.request import Request
 
 
@@ -71,6 +70,8 @@ def _start(project: Project, chosen: Sequence[Chosen], args: argparse.Namespace)
         for each in chosen:
             claims.enter_context(engine.claimed(each.plan.path))
         batch = batch_of(project, chosen, args, cap)
+        for each in chosen:
+            tell_of_plan(each.plan, each.graph)
         _tell_funding(batch.asked)
         plans, name = {each.id: each.plan.data for each in chosen}, batch.asked.batch_id
         project.repository.keep(f"batches/{name}/base", batch.asked.base)
@@ -94,7 +95,7 @@ def choose(project: Project, args: argparse.Namespace) -> list[Chosen]:
             continue
         track = by_plan.get(path)
         name = track.id if track else basename(dirname(path)) or path
-        needs = _needs(track, found) if track else ()
+        needs = unmet_needs(track, found) if track else ()
         chosen.append(Chosen(name, plan, graph, needs))
     if args.all_open:
         chosen = _ready(chosen)
@@ -112,16 +113,6 @@ def _ready(chosen: list[Chosen]) -> list[Chosen]:
     return _ready([each for each in chosen if each is not stuck])
 
 
-def _needs(track: Track, found: Sequence[Track]) -> tuple[str, ...]:
-    known = {other.id: other for other in found}
-    for name in track.depends_on:
-        if name not in known:
-            about = f"{dirname(track.plan)}/metadata.json"
-            raise InvalidPlan(about, 0, f"depends_on names {name!r}, which is no track here")
-    done = {other.id for other in found if other.archived or other.state is TrackState.DONE}
-    return tuple(name for name in track.depends_on if name not in done)
-
-
 def _checked(chosen: list[Chosen]) -> list[Chosen]:
     """Raises `UserError` for two of a name, a cycle, or a need that nobody is about to meet."""
     names = [each.id for each in chosen]
@@ -131,10 +122,7 @@ def _checked(chosen: list[Chosen]) -> list[Chosen]:
     for each in chosen:
         missing = [need for need in each.needs if need not in names]
         if missing:
-            raise UserError(
-                f"track {each.id} depends on {missing[0]}, which is not done: "
-                f"add --track {missing[0]}, or run it first"
-            )
+            raise UserError(needs_first(each.id, missing[0]))
     try:
         TopologicalSorter({each.id: each.needs for each in chosen}).prepare()
     except CycleError as error:
@@ -219,6 +207,21 @@ def _tell_funding(asked: BatchRequested) -> None:
         tell(f"does not fit: {track} depends on a track that is not funded")
 
 
+def _funding_json(asked: BatchRequested, cap: int | None) -> dict[str, Any]:
+    """What the cap pays for; without one everything."""
+    paid = opening(asked)
+    states = {
+        **dict.fromkeys(paid.fresh, "funded"),
+        **dict.fromkeys(paid.unfunded, "does_not_fit"),
+        **dict.fromkeys(paid.blocked, "dependency_not_funded"),
+    }
+    tracks = [
+        {"track": t.id, "state": states.get(t.id, "funded"), "need_usd": dollars(t.need)}
+        for t in asked.tracks
+    ]
+    return {"cap_usd": dollars(cap) if cap else None, "tracks": tracks}
+
+
 def _rehearse(project: Project, chosen: Sequence[Chosen], args: argparse.Namespace) -> int:
     """`--dry-run`: everything is looked at, nothing is written."""
     cap = args.budget or project.settings.cap
@@ -226,8 +229,10 @@ def _rehearse(project: Project, chosen: Sequence[Chosen], args: argparse.Namespa
         project, chosen, args, cap or sum(_high(project, each, args) for each in chosen)
     )
     if args.json:
+        _tell_funding(batch.asked)
         plans = [plan_json(each.plan, each.graph) for each in chosen]
-        say_json({"schema": "fanfold.plans/1", "plans": plans})
+        told = {"plans": plans, "funding": _funding_json(batch.asked, cap)}
+        say_json({"schema": "fanfold.plans/1", **told})
         return 0
     for each in chosen:
         say(plan_text(each.plan, each.graph))

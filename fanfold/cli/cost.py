@@ -11,6 +11,7 @@ from fanfold.cli.runs import add_run_argument, find_run, known_runs, project_of
 from fanfold.run.attempt import Usage
 from fanfold.run.events import ModelCalled, ModelCallStarted, attempt_stream, recorded
 from fanfold.run.money import dollars
+from fanfold.run.view import worst_case_line
 from fanfold.steps.split import ROLE, STREAM
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from fanfold.cli.runs import Run
     from fanfold.ports import EventStore
 
-    Spending = tuple[str, int, Usage]
+    Spending = tuple[str, int, Usage, bool]
 
 EXAMPLES = """\
 examples:
@@ -47,18 +48,19 @@ def run(args: argparse.Namespace) -> int:
         else _all_spendings(project, runs, args.by)
     )
     amounts: dict[str, int] = defaultdict(int)
+    unsure = 0
     calls: dict[str, int] = defaultdict(int)
     tokens: dict[str, Usage] = defaultdict(Usage)
-    for key, amount, usage in spendings:
+    for key, amount, usage, answered in spendings:
+        unsure += 0 if answered else amount
         amounts[key] += amount
         calls[key] += 1
         tokens[key] = tokens[key] + usage
     rows = [_row(key, amounts[key], calls[key], tokens[key]) for key in amounts]
     total = sum(amounts.values())
     if args.json:
-        say_json(
-            {"schema": "fanfold.cost/1", "by": args.by, "rows": rows, "cost_usd": dollars(total)}
-        )
+        sums = {"cost_usd": dollars(total), "worst_case_usd": dollars(unsure)}
+        say_json({"schema": "fanfold.cost/1", "by": args.by, "rows": rows, **sums})
         return 0
     if not runs and not rows:
         say("no run here yet")
@@ -70,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
         )
     )
     say(f"total ${dollars(total)}")
+    if unsure:
+        say(worst_case_line(dollars(unsure)))
     return 0
 
 
@@ -107,7 +111,7 @@ def _all_spendings(project: Project, runs: Sequence[Run], by: str) -> Iterator[S
 
 
 def _spendings(run: Run, by: str) -> Iterator[Spending]:
-    """Key, micro-dollars and tokens of every call of a run's attempts."""
+    """Key, micro-dollars and tokens of every call of a run's attempts, and whether it ended."""
     for unit in run.journal().state.units.values():
         for tried in unit.tries:
             stream = attempt_stream(run.run_id, tried.attempt)
@@ -125,6 +129,6 @@ def _calls(store: EventStore, stream: str, task: str, role: str, by: str) -> Ite
             opened[data.call] = (keys[by], data)
         elif isinstance(data, ModelCalled) and data.call in opened:
             key, _ = opened.pop(data.call)
-            yield key, data.cost, data.usage
+            yield key, data.cost, data.usage, True
     for key, started in opened.values():
-        yield key, started.worst_case, Usage()
+        yield key, started.worst_case, Usage(), False

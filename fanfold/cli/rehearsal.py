@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fanfold.cli.output import say, say_json
 from fanfold.cli.pricing import price_line
@@ -27,13 +27,22 @@ def rehearse(project: Project, plan: Plan, graph: Graph, args: argparse.Namespac
     cap = args.budget or project.settings.cap
     request = build_request(project, plan, args, cap or project.settings.slice)
     if args.json:
-        say_json(plan_json(plan, graph))
+        say_json({**plan_json(plan, graph), "terms": _terms_json(request, cap)})
         return 0
     say(plan_text(plan, graph))
     say(price_line(project.settings, graph, args))
     say(_terms(request, cap))
     say("dry run: nothing was written or spent")
     return 0
+
+
+def _terms_json(request: Request, cap: int | None) -> dict[str, Any]:
+    return {
+        "base": request.base,
+        "cap_usd": dollars(cap) if cap else None,
+        "concurrency": request.limits.concurrency,
+        "checks": [check.command for check in request.checks],
+    }
 
 
 def _terms(request: Request, cap: int | None) -> str:

@@ -12,6 +12,7 @@ from fanfold.cli.output import counted, tell
 from fanfold.cli.predictions import predictions
 from fanfold.cli.selection import chosen_tasks
 from fanfold.errors import InvalidRepository, UserError
+from fanfold.plan.graph import OPEN_BELOW_DONE
 from fanfold.run.events import RunLimits, RunOptions
 from fanfold.steps.admit import admission, require_no_secret
 from fanfold.steps.request import Request, run_identity
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from fanfold.adapters.git.status import Head
     from fanfold.bootstrap import Project
-    from fanfold.plan.model import Plan
+    from fanfold.plan.model import Graph, Plan
 
 
 def build_request(
@@ -95,6 +96,16 @@ def tell_of(request: Request) -> None:
         tell(f"{changes} left out (--include-dirty takes them in)")
     if not request.checks:
         tell("no check is configured: the result will be unverified (--check CMD adds one)")
+
+
+def tell_of_plan(plan: Plan, graph: Graph) -> None:
+    """What of the plan will probably not be done by agents, or not at all."""
+    chosen = {task for unit in graph.units for task in unit.tasks}
+    lines = {task.line for task in plan.tasks if task.id in chosen}
+    for warning in graph.warnings:
+        flagged = warning.code.startswith("needs_") and warning.line in lines
+        if flagged or warning.code == OPEN_BELOW_DONE:
+            tell(f"{plan.path}:{warning.line}: {warning.text}")
 
 
 def _project_name(project: Project, args: argparse.Namespace) -> str:

@@ -9,6 +9,7 @@ from fanfold.cli.consent import ask_for_cap
 from fanfold.cli.drive import report
 from fanfold.cli.engines import LOCAL, NAMES, engine_of
 from fanfold.cli.money import budget
+from fanfold.cli.needs import require_needs
 from fanfold.cli.output import say, say_json, tell
 from fanfold.cli.plans import plans_of, read_plan
 from fanfold.cli.runs import project_of
@@ -126,7 +127,9 @@ def run(args: argparse.Namespace) -> int:
     (path,) = plans_of(project, args)
     plan = read_plan(project, path)
     graph = graph_of(plan, args)
-    if not graph.units:
+    if graph.units:
+        require_needs(project, path)
+    else:
         return _nothing_to_do(plan, graph, as_json=args.json)
     if args.dry_run:
         from fanfold.cli.rehearsal import rehearse
@@ -136,13 +139,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _start(project: Project, plan: Plan, graph: Graph, args: argparse.Namespace) -> int:
-    from fanfold.cli.request import build_request
+    from fanfold.cli.request import build_request, tell_of_plan
 
     cap = args.budget or project.settings.cap or ask_for_cap(project, [graph], args)
     project.prepare()
     engine = engine_of(project, args.engine)
     with engine.claimed(plan.path):
         request = build_request(project, plan, args, cap)
+        tell_of_plan(plan, graph)
         engine.submit(request, plan.data)
         if args.detach:
             return _detach(engine, request.run_id, as_json=args.json)

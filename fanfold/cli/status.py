@@ -8,7 +8,7 @@ from fanfold.cli.known_batches import KnownBatch, batch_names, find_batch
 from fanfold.cli.output import say, say_json, table
 from fanfold.cli.runs import add_run_argument, find_run, known_rows, project_of
 from fanfold.run.money import dollars
-from fanfold.run.view import gate_line, run_view
+from fanfold.run.view import gate_line, run_view, worst_case_line
 
 if TYPE_CHECKING:
     import argparse
@@ -62,6 +62,8 @@ def describe(view: dict[str, Any]) -> str:
         "",
         f"${view['cost_usd']} of ${view['cap_usd']} in {view['duration_s']} s",
     ]
+    if view["worst_case_usd"] != dollars(0):
+        lines.append(worst_case_line(view["worst_case_usd"]))
     lines += [gate_line(gate) for gate in view["gates"] if gate["state"] == "waiting"]
     if view["branch"]:
         lines.append(f"result: branch {view['branch']}")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fanfold.plan.model import Mark
+from fanfold.plan.model import FINISHED, Mark
 from fanfold.plan.reconcile import reconcile
 from fanfold.plan.write_back import splice
 
 if TYPE_CHECKING:
-    from fanfold.plan.model import Plan
+    from fanfold.plan.model import Phase, Plan
 
 
 class CarriedOver(msgspec.Struct, frozen=True):
@@ -29,6 +29,8 @@ class CarriedOver(msgspec.Struct, frozen=True):
 def carry_over(then: Plan, marked: Plan, now: Plan) -> CarriedOver:
     """`now` with what `marked` changed in `then`: marks, SHAs and checkpoints, by identity.
 
+    A phase to which an open task was added gets no checkpoint.
+
     Raises InvalidPlan where a mark cannot be set without changing more.
     """
     before = {t.id: t for t in then.tasks}
@@ -36,7 +38,7 @@ def carry_over(then: Plan, marked: Plan, now: Plan) -> CarriedOver:
     found = reconcile(then, now)
     mapping = found.mapping
     marks = [Mark(mapping[t.id], t.state, t.sha) for t in fresh if t.id in mapping]
-    names = {p.name: p for p in now.phases}
+    names = {p.name: p for p in now.phases if not _is_open(now, p, {m.task for m in marks})}
     closed = {p.id: p.checkpoint for p in then.phases}
     checkpoints = {
         names[p.name].id: p.checkpoint
@@ -46,6 +48,13 @@ def carry_over(then: Plan, marked: Plan, now: Plan) -> CarriedOver:
     lost = tuple(t.title for t in fresh if t.id not in mapping)
     changed = tuple(t.title for t in fresh if t.id in mapping and t.id in found.changed)
     return CarriedOver(splice(now.data, now, marks, checkpoints), lost, changed)
+
+
+def _is_open(plan: Plan, phase: Phase, done: set[str]) -> bool:
+    return any(
+        task.phase == phase.id and task.state not in FINISHED and task.id not in done
+        for task in plan.tasks
+    )
 
 
 def _told(task: object) -> tuple[object, object]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 UNIT_MODES = ("auto", "task", "phase")
 PARALLEL_MODES = ("declared", "infer")
+OPEN_BELOW_DONE = "open_below_done"
 _OPEN = (TaskState.OPEN, TaskState.IN_PROGRESS)
 
 
@@ -138,6 +139,10 @@ def _state_warnings(plan: Plan, blocked: dict[str, str]) -> list[Warning]:
             held = [name for name, by in blocked.items() if by == task.id and name != task.id]
             text = f"{task.id} is blocked; so is what waits for it: {', '.join(held) or 'nothing'}"
             warnings.append(Warning(task.line, "blocked", text))
+        left = sum(box.state in _OPEN for box in task.boxes)
+        if task.state is TaskState.DONE and left:
+            text = f"{task.id} is marked done, so {left} open sub-task(s) below it are not run"
+            warnings.append(Warning(task.line, OPEN_BELOW_DONE, text))
         if task.state is TaskState.IN_PROGRESS:
             text = f"{task.id} is marked [~] and counts as open"
             warnings.append(Warning(task.line, "stale", text))

@@ -17,6 +17,9 @@ class TaskState(StrEnum):
     SKIPPED = "skipped"
 
 
+FINISHED = frozenset({TaskState.DONE, TaskState.SKIPPED})
+
+
 class Kind(StrEnum):
     """Who does a task: an agent, the checks, fanfold itself, or a person."""
 

@@ -70,6 +70,7 @@ class _Order:
         self.tasks = {task.id: task for task in plan.tasks if only is None or task.id in only}
         self.guess = guess
         self.nodes: dict[str, list[Edge]] = {}
+        self.marked: set[str] = set()
         ends: dict[str, None] = {}
         for phase in plan.phases:
             before = list(ends) if phase.chained else list(phase.needs)
@@ -124,6 +125,7 @@ class _Order:
             if not self.beside:
                 self.barrier, self.since, self.beside = list(self.ends), [], True
             self.since.append(task.id)
+            self.marked.add(task.id)
             return self._after(self.barrier)
         if self.guess and work and self.guess.tells(task) and len(self.since) < _GROUP:
             edges = self._guess(task, self.guess)
@@ -170,7 +172,13 @@ class _Order:
                         for inner in behind.get(edge.before, ())
                     ]
             behind[node] = tuple(_once(found))
-        return {name: behind[name] for name in self.tasks}
+        return {name: tuple(self._told(name, e) for e in behind[name]) for name in self.tasks}
+
+    def _told(self, name: str, edge: Edge) -> Edge:
+        """What is marked to run beside its neighbours waits for what stands before all of them."""
+        if name not in self.marked:
+            return edge
+        return Edge(edge.before, edge.why.replace("follows", "side by side, but after", 1))
 
 
 def _once(edges: Iterable[Edge]) -> list[Edge]:

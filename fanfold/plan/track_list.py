@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fanfold.plan.model import TaskState
+from fanfold.plan.track_signs import Sign, replacement, sign_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,15 +20,22 @@ _DEPENDS = re.compile(r"(?:depends[ _]on|blocked[ _]by|dependencies)\W*[:|]", re
 _DEPENDS_COLUMN = re.compile(r"depend|blocked", re.IGNORECASE)
 _STARTED = ("🚧", "🔄", "🏗", "⏳", "🟡", "▶", "in progress")
 _NAME = re.compile(r"[\w.-]+")
-_MARKS = {TaskState.DONE: ("x", " ~!"), TaskState.IN_PROGRESS: ("~", " ")}
+_LISTED = re.compile(r"`?(?P<name>[A-Za-z][\w.-]*[\w])`?\s*(?P<remark>\(.*\))?")
+_ID = re.compile(r"[A-Za-z]\w*[_-][\w.-]*\w|`[\w.-]+`")
+_MET = re.compile(r"done|complete|finished|archived|merged|\[x\]|✅", re.IGNORECASE)
+_BEFORE = {
+    TaskState.DONE: (TaskState.OPEN, TaskState.IN_PROGRESS, TaskState.BLOCKED),
+    TaskState.IN_PROGRESS: (TaskState.OPEN,),
+}
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What the list says of one track."""
+    """What the list says of one track; `unknown` are names of tracks that are not there."""
 
     title: str = ""
     in_progress: bool = False
     depends_on: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 def read(data: bytes, ids: Iterable[str]) -> dict[str, Entry]:
@@ -57,39 +65,50 @@ def read(data: bytes, ids: Iterable[str]) -> dict[str, Entry]:
 
 
 def mark(data: bytes, track: str, ids: Iterable[str], state: TaskState) -> bytes:
-    """The list with another mark for `track`, done or in progress; every other byte stays.
+    """The list with another sign for `track`, done or in progress; every other byte stays.
 
-    `ids` are all tracks that it may name. A list without a mark for the track stays as it is, and
-    so does a mark that says as much or more.
+    `ids` are all tracks that it may name. A list without a sign of the track stays as it is, and
+    so does a sign that says as much or more.
     """
-    sign, before = _MARKS[state]
-    lines = data.decode("utf-8", "surrogateescape").splitlines(keepends=True)
-    place = next(_marks_of(lines, track, {*ids, track}), None)
-    if place is None:
+    lines = _lines(data)
+    place = _sign_of(lines, track, {*ids, track})
+    if place is None or place[1].state not in _BEFORE[state]:
         return data
-    number, found = place
-    if found[1] in before:
-        line = lines[number]
-        lines[number] = line[: found.start(1)] + sign + line[found.end(1) :]
+    number, sign = place
+    line = lines[number]
+    lines[number] = line[: sign.start] + replacement(sign, state, lines) + line[sign.end :]
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
-def _marks_of(lines: list[str], track: str, ids: set[str]) -> Iterator[tuple[int, re.Match[str]]]:
-    """The mark of the first entry of `track`: in its line, or in the line that opens its entry."""
-    opening: tuple[int, re.Match[str]] | None = None
+def carry_over(then: bytes, marked: bytes, now: bytes, ids: Iterable[str]) -> bytes:
+    """`now` with the signs of the tracks `ids` that `marked` changed in `then`."""
+    names = set(ids)
+    for track in sorted(names):
+        before, after = (_sign_of(_lines(data), track, names) for data in (then, marked))
+        if before and after and before[1].state is not after[1].state in _BEFORE:
+            now = mark(now, track, names, after[1].state)
+    return now
+
+
+def _lines(data: bytes) -> list[str]:
+    return data.decode("utf-8", "surrogateescape").splitlines(keepends=True)
+
+
+def _sign_of(lines: list[str], track: str, ids: set[str]) -> tuple[int, Sign] | None:
+    """The sign of the first entry of `track`: in its line, or in the line that opens its entry."""
+    opening: tuple[int, Sign] | None = None
     for number, line in enumerate(lines):
-        found = _MARK.search(line)
+        found = sign_of(line)
         if found or line.startswith("#"):
             opening = (number, found) if found else None
         if _DEPENDS.search(line) and not found:
             continue
         named = [name for name in _NAME.findall(line) if name in ids]
         if named[:1] == [track]:
-            if opening is not None:
-                yield opening
-            return
+            return opening
         if named:
             opening = None
+    return None
 
 
 def _depends_column(cells: list[str], known: int | None) -> int | None:
@@ -103,4 +122,16 @@ def _depends_column(cells: list[str], known: int | None) -> int | None:
 def _depending(entry: Entry, text: str, known: set[str], current: str) -> Entry:
     names = [name for name in _NAME.findall(text) if name in known and name != current]
     depends = tuple(dict.fromkeys((*entry.depends_on, *names)))
-    return msgspec.structs.replace(entry, depends_on=depends)
+    unknown = tuple(dict.fromkeys((*entry.unknown, *_unknown(text, known))))
+    return msgspec.structs.replace(entry, depends_on=depends, unknown=unknown)
+
+
+def _unknown(text: str, known: set[str]) -> Iterator[str]:
+    """Items that stand alone, look like an id and are none; prose and what is done are neither."""
+    items = _DEPENDS.split(text)[-1].replace(";", ",").split(",")
+    for item in items:
+        found = _LISTED.fullmatch(item.strip(" *_\t"))
+        if found is None or found["name"] in known or _MET.search(found["remark"] or ""):
+            continue
+        if _ID.search(item):
+            yield found["name"]

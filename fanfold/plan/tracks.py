@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from posixpath import basename, dirname
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -13,7 +13,7 @@ from fanfold.errors import InvalidPlan
 from fanfold.plan import metadata, track_list
 from fanfold.plan.formats import parse
 from fanfold.plan.marks import Place, heading
-from fanfold.plan.model import Plan, TaskState
+from fanfold.plan.model import FINISHED, Plan, TaskState
 from fanfold.plan.scanner import Line, Role, scan
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ _TRACK = re.compile(
 )
 _STARTED = frozenset(("in_progress", "inprogress", "active", "started"))
 _APPROVAL = re.compile(r"\W*Status\W*:\W*([A-Za-z][\w -]{0,40}?)\W*$", re.IGNORECASE)
-_FINISHED = (TaskState.DONE, TaskState.SKIPPED)
 
 
 class TrackState(StrEnum):
@@ -51,7 +50,8 @@ class TrackState(StrEnum):
 class Track(msgspec.Struct, frozen=True):
     """A track: its folder's name is its id; `depends_on` are ids, whether they exist or not.
 
-    `place` is where the list of tracks names it first, after all others where it does not.
+    `unknown` are those that do not, each with the file that names it. `place` is where the list of
+    tracks names it first, after all others where it does not.
     """
 
     id: str
@@ -60,6 +60,7 @@ class Track(msgspec.Struct, frozen=True):
     state: TrackState
     archived: bool = False
     depends_on: tuple[str, ...] = ()
+    unknown: tuple[tuple[str, str], ...] = ()
     problem: str = ""
     place: int = 0
 
@@ -77,14 +78,22 @@ def find(paths: Iterable[str], read: Read) -> tuple[Track, ...]:
     lists = sorted(
         path for path in known if basename(path) == track_list.NAME and _FOLDER in path.split("/")
     )
-    listed: dict[str, track_list.Entry] = {}
+    listed: dict[str, _Listed] = {}
     for path in lists:
-        listed.update(track_list.read(read(path), ids))
+        found = track_list.read(read(path), ids).items()
+        listed.update({name: _Listed(path, entry) for name, entry in found})
     places = {name: place for place, name in enumerate(listed)}
     return tuple(
         msgspec.structs.replace(track, place=places.get(track.id, len(places)))
-        for track in (_track(path, known, read, listed) for path in plans)
+        for track in (_track(path, known, read, listed, set(ids)) for path in plans)
     )
+
+
+class _Listed(NamedTuple):
+    """An entry and the list in which it stands."""
+
+    path: str
+    entry: track_list.Entry
 
 
 def runnable(tracks: Iterable[Track]) -> tuple[Track, ...]:
@@ -104,10 +113,12 @@ def open_ones(tracks: Iterable[Track]) -> tuple[Track, ...]:
     return tuple(sorted(found, key=lambda track: track.place))
 
 
-def _track(path: str, known: set[str], read: Read, listed: dict[str, track_list.Entry]) -> Track:
+def _track(
+    path: str, known: set[str], read: Read, listed: dict[str, _Listed], ids: set[str]
+) -> Track:
     folder = dirname(path)
     name = basename(folder)
-    entry = listed.get(name, track_list.Entry())
+    where, entry = listed.get(name, _Listed("", track_list.Entry()))
     about = f"{folder}/{_METADATA}"
     meta = metadata.read(read(about)) if about in known else metadata.Metadata()
     data = read(path)
@@ -125,6 +136,10 @@ def _track(path: str, known: set[str], read: Read, listed: dict[str, track_list.
         state=state,
         archived=bool(_ARCHIVES.intersection(folder.split("/"))),
         depends_on=tuple(dict.fromkeys((*meta.depends_on, *entry.depends_on))),
+        unknown=(
+            *((need, about) for need in meta.depends_on if need not in ids),
+            *((need, where) for need in entry.unknown),
+        ),
         problem=problem,
     )
 
@@ -133,7 +148,7 @@ def _state(
     plan: Plan, approved: bool, meta: metadata.Metadata, entry: track_list.Entry
 ) -> TrackState:
     states = {task.state for task in plan.tasks}
-    if states <= set(_FINISHED):
+    if states <= FINISHED:
         return TrackState.DONE
     if approved:
         return TrackState.APPROVED

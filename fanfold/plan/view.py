@@ -20,6 +20,7 @@ _MARKS = {
     TaskState.SKIPPED: "-",
 }
 _TITLE_WIDTH = 72
+CHAIN = "the plan's order; no sign that they may run side by side"
 
 
 def plan_json(plan: Plan, graph: Graph) -> dict[str, Any]:
@@ -118,15 +119,16 @@ def _unit(unit: Unit) -> str:
 
 
 def _serial(graph: Graph) -> Iterator[str]:
-    """The units that wait, each with the reasons; chains without any sign are told once."""
-    plain = [unit.id for unit in graph.units if unit.why and all(map(_is_chain, unit.why))]
-    told = [unit for unit in graph.units if unit.id not in plain and unit.why]
-    if plain or told:
+    """The units that wait with the reasons, each once; so are chains without any sign."""
+    waiting: dict[str, list[str]] = {}
+    for unit in graph.units:
+        if unit.why:
+            why = CHAIN if all(map(_is_chain, unit.why)) else "; ".join(unit.why)
+            waiting.setdefault(why, []).append(unit.id)
+    if waiting:
         yield "What is serial, and why"
-    if plain:
-        yield f"  {', '.join(plain)}: the plan's order; no sign that they may run side by side"
-    for unit in told:
-        yield f"  {unit.id}: {'; '.join(unit.why)}"
+    for why, names in sorted(waiting.items(), key=lambda told: told[0] != CHAIN):
+        yield f"  {', '.join(names)}: {why}"
 
 
 def _predicted(graph: Graph) -> Iterator[str]:

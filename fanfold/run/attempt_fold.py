@@ -31,7 +31,7 @@ class AttemptFold(msgspec.Struct, frozen=True):
     """An attempt as its events tell it.
 
     `cost` in micro-dollars: answered calls at their cost, calls without an answer at their worst
-    case. `ended` is None while it runs, or when it was lost.
+    case, which `unsure` is the part of. `ended` is None while it runs, or when it was lost.
     """
 
     epoch: int = 0
@@ -39,6 +39,7 @@ class AttemptFold(msgspec.Struct, frozen=True):
     holder: str = ""
     ended: Exit | None = None
     cost: int = 0
+    unsure: int = 0
     patch: PatchProduced | None = None
     choice: str | None = None
     detail: str = ""
@@ -127,9 +128,11 @@ def fold_told(told: Iterable[EventData]) -> AttemptFold:
         compactions=work.compactions,
         usage=ledger.usage,
     )
+    unsure = sum(ledger.open.values())
     return msgspec.structs.replace(
         fold,
-        cost=ledger.cost + sum(ledger.open.values()),
+        cost=ledger.cost + unsure,
+        unsure=unsure,
         metrics=metrics,
         circles=work.detector.circles,
     )

@@ -8,7 +8,14 @@ from fanfold.run.batch_state import BatchState, Standing
 from fanfold.run.funding import funding
 from fanfold.run.money import dollars
 from fanfold.run.state import Outcome
-from fanfold.run.view import EXIT_CODES, ended_as, run_view, unstarted_view, waiting_units
+from fanfold.run.view import (
+    EXIT_CODES,
+    ended_as,
+    run_view,
+    unstarted_view,
+    unsure_of,
+    waiting_units,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -69,6 +76,7 @@ def batch_view(
         "checks": run_view(fold)["checks"] if fold else [],
         "gates": list(_gates(state, runs)),
         "cost_usd": dollars(sum(run.spent for run in runs.values())),
+        "worst_case_usd": dollars(sum(map(unsure_of, runs.values()))),
         "cap_usd": dollars(state.cap),
         "duration_s": _duration(state),
         "next": next_commands(state, runs),

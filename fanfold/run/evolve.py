@@ -165,6 +165,7 @@ def _finished(state: RunState, data: e.AttemptFinished, _: datetime) -> None:
         denied_hosts=data.denied_hosts,
         metrics=data.metrics,
         circles=data.circles,
+        unsure=data.unsure,
     )
     unit = replace(unit, tries=tuple(ended if t is known else t for t in unit.tries))
     state.units[data.unit] = after_attempt(state, unit, ended)

@@ -68,6 +68,7 @@ class Try(msgspec.Struct, frozen=True, gc=False):
     denied_hosts: tuple[str, ...] = ()
     metrics: Metrics = Metrics()
     circles: Circles = Circles()
+    unsure: int = 0
 
     @property
     def attempt(self) -> str:

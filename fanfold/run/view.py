@@ -93,6 +93,7 @@ def run_view(state: RunState, *, interrupted: bool = False) -> dict[str, Any]:
         "dropped_paths": list(state.dropped_paths),
         "denied_hosts": denied_hosts(state),
         "cost_usd": dollars(state.spent),
+        "worst_case_usd": dollars(unsure_of(state)),
         "cap_usd": dollars(state.cap),
         "metrics": metrics_view(run_metrics(state)),
         "duration_s": _duration(state),
@@ -124,11 +125,25 @@ def unstarted_view(
         "dropped_paths": [],
         "denied_hosts": [],
         "cost_usd": dollars(0),
+        "worst_case_usd": dollars(0),
         "cap_usd": dollars(0),
         "metrics": metrics_view(Metrics()),
         "duration_s": 0.0,
         "next": [],
     }
+
+
+def unsure_of(state: RunState) -> int:
+    """The part of the run's cost that calls without an answer are counted at, in micro-dollars."""
+    return sum(tried.unsure for unit in state.units.values() for tried in unit.tries)
+
+
+def worst_case_line(amount_usd: str) -> str:
+    """What a person is told of that part."""
+    return (
+        f"${amount_usd} of it are calls that were cut off before they told what they took: "
+        "they count at the most they could have cost"
+    )
 
 
 def run_metrics(state: RunState) -> Metrics:

@@ -75,6 +75,7 @@ def outcome_of(
         unit=dispatched.unit,
         outcome=ended.ended or Exit.LOST,
         cost=ended.cost,
+        unsure=ended.unsure,
         tree=ended.patch.tree if ended.patch else "",
         epoch=ended.epoch,
         patch=ended.patch.sha256 if ended.patch else None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fanfold.plan import formats
-from fanfold.plan.model import Mark, TaskState
+from fanfold.plan.model import FINISHED, Mark, TaskState
 from fanfold.plan.reconcile import reconcile
 from fanfold.plan.write_back import splice
 from fanfold.run.artifacts import attempt_file, result_file
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from fanfold.steps.wiring import Wiring
 
 SHORT = 7
-FINISHED = frozenset({TaskState.DONE, TaskState.SKIPPED})
 
 
 def branch_of(run_id: str) -> str:

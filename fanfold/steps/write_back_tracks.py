@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fanfold.errors import AccessDenied
 from fanfold.plan import formats, track_list
 from fanfold.plan.control import control_files
-from fanfold.plan.model import TaskState
+from fanfold.plan.model import FINISHED, TaskState
 from fanfold.run.access import HARNESS, Operation
 from fanfold.run.artifacts import result_file
 from fanfold.run.decide import done_units
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from fanfold.steps.journal import Journal
     from fanfold.steps.request import Part, Request
     from fanfold.steps.wiring import Wiring
-
-FINISHED = frozenset({TaskState.DONE, TaskState.SKIPPED})
 
 
 def write_back_tracks(journal: Journal, step: WriteBack, request: Request, wiring: Wiring) -> None:

@@ -69,6 +69,36 @@ def test_a_plan_that_was_removed_stays_away(root: Path) -> None:
     assert not (root / PLAN).exists()
 
 
+def test_a_phase_that_got_another_task_meanwhile_is_not_closed(root: Path) -> None:
+    file = root / PLAN
+    file.write_text(PLAN_TEXT + "- [ ] Task: Write delta\n\n## Phase 2: More\n")
+    assert fanfold(root, "apply").code == 0
+    assert "checkpoint" not in file.read_text()
+    assert fanfold(root, "apply", "--undo").code == 0
+    file.write_text(PLAN_TEXT + "\n## Phase 2: More\n\n- [ ] Task: Write delta\n")
+    assert fanfold(root, "apply").code == 0
+    assert "## Phase 1: Greek [checkpoint: " in file.read_text()
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_list_of_tracks_that_was_edited_keeps_its_edits_and_gets_its_marks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, committed: bool
+) -> None:
+    play(monkeypatch, tmp_path, *all_letters())
+    root = tracks_repository(tmp_path / "project")
+    assert fanfold(root, *BATCH, "--budget", "9").code == 0
+    file = root / "conductor/tracks.md"
+    edited = file.read_text().replace("# Tracks\n", "# All our tracks\n") + "- [ ] fourth - Later\n"
+    file.write_text(edited)
+    if committed:
+        git(root, "commit", "-qam", "edited")
+    applied = fanfold(root, "apply")
+    assert applied.code == 0, applied.err
+    assert file.read_text() == edited.replace("[ ]", "[x]", 3)
+    assert fanfold(root, "apply", "--undo").code == 0
+    assert file.read_text() == edited
+
+
 def test_a_batch_keeps_edits_of_every_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     play(monkeypatch, tmp_path, *all_letters())
     root = tracks_repository(tmp_path / "project")

@@ -200,3 +200,19 @@ def contained(root: Path) -> list[str]:
     attempts = [s for s in events.streams("run/") if "/attempt/" in s]
     every = (e for s in attempts for e in events.read(s))
     return [e.data["kind"] for e in every if e.event_type == "command_contained"]
+
+
+def test_money_of_a_call_that_was_cut_off_is_explained(
+    root: Path, tmp_path: Path, running: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.kill()
+    running.communicate()
+    play(monkeypatch, tmp_path, *letters())
+    done = fanfold(root, "resume", "--json")
+    assert done.code == 0, done.err
+    unsure = done.json["worst_case_usd"]
+    assert 0 < float(unsure) < float(done.json["cost_usd"])
+    line = f"${unsure} of it are calls that were cut off before they told what they took"
+    for words in (("status", done.json["run"]), ("cost",)):
+        assert line in fanfold(root, *words).out
+    assert fanfold(root, "cost", "--json").json["worst_case_usd"] == unsure

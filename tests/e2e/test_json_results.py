@@ -86,6 +86,7 @@ RUN_SHAPE = {
     "dropped_paths": [str],
     "denied_hosts": [{"host": str, "by": [str], "allow": str}],
     "cost_usd": MONEY,
+    "worst_case_usd": MONEY,
     "cap_usd": MONEY,
     "metrics": {
         **dict.fromkeys(("steps", "retries", "tool_calls", "tool_errors", "denied"), int),

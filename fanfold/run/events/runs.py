@@ -68,7 +68,10 @@ class AttemptDispatched(EventData, frozen=True):
 
 
 class AttemptFinished(EventData, frozen=True):
-    """Settles the slice with what was really spent. `tree` is the attempt's final tree."""
+    """Settles the slice with what was really spent. `tree` is the attempt's final tree.
+
+    `unsure` is the part of the cost that calls without an answer are counted at, their worst case.
+    """
 
     attempt: str
     unit: str
@@ -82,6 +85,7 @@ class AttemptFinished(EventData, frozen=True):
     denied_hosts: tuple[str, ...] = ()
     metrics: Metrics = Metrics()
     circles: Circles = Circles()
+    unsure: int = 0
 
 
 class PatchGiven(EventData, frozen=True):

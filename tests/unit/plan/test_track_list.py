@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fanfold.plan.model import TaskState
-from fanfold.plan.track_list import mark
+from fanfold.plan.track_list import carry_over, mark
 
 IDS = ("a", "b")
 SHAPES = {
@@ -29,7 +29,8 @@ def test_one_mark_of_every_shape(shape: str, newline: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "| a | 🚧 Active | b |\n| b | ✅ Done | - |\n",
+        "| a | b |\n| b | ✅ Done | - |\n",
+        "- Nothing ⬜ of a\n",
         "## Track: First\n[./tracks/a/](./tracks/a/)\n",
         "- [ ] b\n  - Depends on: a\n",
         "- [ ] `[ ]` means open\n\n# Tracks\n\na\n",
@@ -39,6 +40,34 @@ def test_one_mark_of_every_shape(shape: str, newline: str) -> None:
 )
 def test_a_list_without_a_mark_of_the_track_stays(text: str) -> None:
     assert mark(text.encode(), "a", IDS, TaskState.DONE) == text.encode()
+
+
+@pytest.mark.parametrize(
+    ("before", "state", "after"),
+    [
+        ("| a | 🚧 Active | b |\n", TaskState.DONE, "| a | ✅ Done | b |\n"),
+        ("| a | 🏗\ufe0f | b |\n", TaskState.DONE, "| a | ✅ | b |\n"),
+        ("- ⬜ a - First\n", TaskState.IN_PROGRESS, "- 🚧 a - First\n"),
+        ("## 📋 Planned Track: a\n", TaskState.DONE, "## ✅ Planned Track: a\n"),
+        ("| a | ✅ Done |\n", TaskState.IN_PROGRESS, "| a | ✅ Done |\n"),
+        (
+            "| b | 🟢 Completed |\n| a | 🟡 In Progress |\n",
+            TaskState.DONE,
+            "| b | 🟢 Completed |\n| a | 🟢 Completed |\n",
+        ),
+    ],
+)
+def test_an_emoji_and_its_word_are_a_mark(before: str, state: TaskState, after: str) -> None:
+    assert mark(before.encode(), "a", IDS, state).decode() == after
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_marks_are_carried_over_to_a_list_that_was_edited(shape: str) -> None:
+    then = SHAPES[shape].encode()
+    marked = mark(then, "a", IDS, TaskState.DONE)
+    now = b"An introduction.\n\n" + then + b"\n- [ ] c - Third\n"
+    assert carry_over(then, marked, now, IDS) == now.replace(b"[ ]", b"[x]", 1)
+    assert carry_over(then, then, now, IDS) == now
 
 
 @pytest.mark.parametrize(

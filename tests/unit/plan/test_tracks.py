@@ -120,6 +120,30 @@ def test_track_lists_of_every_shape(shape: str) -> None:
     assert (found["b"].state, found["b"].depends_on) == (TrackState.OPEN, ())
 
 
+@pytest.mark.parametrize(
+    ("listed", "unknown"),
+    [
+        ("- [ ] a\n  - Depends on: b, gone_20260801\n", ["gone_20260801"]),
+        ("- [ ] a\n  - Blocked by: `gone`\n", ["gone"]),
+        ("| Track | Blocked By |\n|---|---|\n| a | gone-track |\n| b | - |\n", ["gone-track"]),
+        ("- [ ] a\n  - Depends on: gone_20260801 (completed)\n", []),
+        ("- [ ] a\n  - Depends on: the login of last-week, none, 12, b\n", []),
+        ("| Track | Blocked By |\n|---|---|\n| a | nothing |\n", []),
+    ],
+)
+def test_names_of_tracks_that_are_not_there(listed: str, unknown: list[str]) -> None:
+    about = b'{"depends_on": ["lost"]}'
+    files = {
+        "conductor/tracks.md": listed.encode(),
+        f"{folder('a')}/plan.md": OPEN,
+        f"{folder('b')}/plan.md": OPEN,
+        f"{folder('b')}/metadata.json": about,
+    }
+    found = {track.id: track for track in find(files, files.__getitem__)}
+    assert found["a"].unknown == tuple((name, "conductor/tracks.md") for name in unknown)
+    assert found["b"].unknown == (("lost", f"{folder('b')}/metadata.json"),)
+
+
 @pytest.mark.parametrize("archive", ["archive", "_archive", "tracks/archive", "archived"])
 def test_archived_tracks_are_never_run(archive: str) -> None:
     files = {f"conductor/{archive}/a/plan.md": OPEN, f"{folder('b')}/plan.md": OPEN}

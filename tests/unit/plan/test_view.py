@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from fanfold.plan import formats
 from fanfold.plan.conductor import parse
 from fanfold.plan.graph import build
 from fanfold.plan.view import plan_json, plan_text
@@ -71,3 +72,34 @@ def test_text_tells_tasks_waves_gates_and_reasons() -> None:
 def test_text_of_a_finished_plan_says_so() -> None:
     plan = parse(b"- [x] a\n")
     assert "Nothing to do" in plan_text(plan, build(plan))
+
+
+def test_what_is_marked_to_run_side_by_side_is_not_said_to_have_no_sign() -> None:
+    text = b"""\
+# Tasks
+
+## Phase 1: Setup
+- [ ] T001 Create the project
+- [ ] T002 [P] Add a linter in lint.toml
+- [ ] T003 [P] Add a formatter in format.toml
+
+## Phase 2: Work
+- [ ] T004 [P] Write src/a.py
+- [ ] T005 [P] Write src/b.py
+- [ ] T006 Join them
+"""
+    plan = formats.parse(text, "specs/001-x/tasks.md")
+    shown = plan_text(plan, build(plan, unit="task")).split("What is serial, and why\n")[1]
+    reasons = dict(
+        line.strip().split(": ", 1)[::-1] for line in shown.split("\n\n")[0].splitlines()
+    )
+    assert reasons["side by side, but after T001 in the chain"] == "T002, T003"
+    assert reasons["side by side, but after phase 1"] == "T004, T005"
+    assert reasons["the plan's order; no sign that they may run side by side"] == "T006"
+
+
+def test_open_work_below_what_is_marked_done_is_told() -> None:
+    plan = parse(b"## A\n- [x] a\n    - [ ] b\n    - [x] c\n- [x] d\n- [ ] e\n", "plan.md")
+    (warning,) = build(plan).warnings
+    assert (warning.line, warning.code) == (2, "open_below_done")
+    assert "1 open sub-task(s)" in warning.text
