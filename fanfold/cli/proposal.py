@@ -71,7 +71,8 @@ def _take(proposal: Proposal, step: Step) -> None:
     """Everything that prepares, but one check: that of the source looked at first."""
     if step.prepare:
         proposal.prepare.append(step.prepare)
-        proposal.network += [] if step.registry in proposal.network else [step.registry]
+        known = ("", *proposal.network)
+        proposal.network += [] if step.registry in known else [step.registry]
         proposal.because.append(f"{step.source}: prepare `{step.prepare}`")
     if step.check and not proposal.checks:
         proposal.checks.append(step.check)

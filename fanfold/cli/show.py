@@ -158,4 +158,4 @@ def _accesses(rows: list[dict[str, Any]]) -> list[str]:
 def _effort(report: dict[str, Any] | None) -> str:
     if report is None:
         return "; its report is not there"
-    return f", {counted(report['steps'], 'step', 'steps')}, {report['duration_s']} s"
+    return f", {counted(report['steps'], 'step', 'steps')}, {report['duration_s']:.1f} s"

@@ -29,7 +29,7 @@ from fanfold.ports import Workspace
 from fanfold.run.incidents import hosts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 _LOCKFILES = (
     *("*.lock", "*.lockb", "*.lockfile", "package-lock.json", "npm-shrinkwrap.json"),
@@ -39,6 +39,9 @@ _LOCKFILES = (
     *(".python-version", ".nvmrc", ".node-version", ".tool-versions", "rust-toolchain*"),
 )
 
+_BUILT_IN = frozenset(
+    ("target", "build", "dist", "node_modules", ".venv", "venv", ".gradle", PREPARED)
+)
 
 MAKING = "making-"
 # So many files take longer to copy than to show; the probe has a name that no pattern expects.
@@ -170,7 +173,21 @@ def prepare(
         place = files / output.relative_to(workspace.root)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(output, place)
-    return [f"/{_literal(path)}" for path in fresh]
+    return _left_out(fresh, tracked)
+
+
+def _left_out(fresh: Iterable[str], tracked: Iterable[str]) -> list[str]:
+    """Patterns for what was made and the tree's own do not leave out.
+
+    A folder that tools build in goes with all that is to come; in others there may be work.
+    """
+    shared = {parent.as_posix() for path in tracked for parent in Path(path).parents}
+    patterns: dict[str, None] = {}
+    for path in fresh:
+        folders = [p.as_posix() for p in reversed(Path(path).parents) if p.name in _BUILT_IN]
+        built = next((folder for folder in folders if folder not in shared), None)
+        patterns[f"/{_literal(path)}" if built is None else f"/{_literal(built)}/"] = None
+    return list(patterns)
 
 
 def _set_apart(workspace: Checkout, layer: Path) -> list[str]:

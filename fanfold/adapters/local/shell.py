@@ -36,8 +36,10 @@ def prepared(environ: Mapping[str, str], root: Path, seen_at: str) -> dict[str, 
         found |= {"UV_NO_SYNC": "1", "UV_FROZEN": "1"}
     if (root / PREPARED).is_dir():
         kept = f"{seen_at}/{PREPARED}"
-        found |= {"CARGO_HOME": f"{kept}/cargo", "GOMODCACHE": f"{kept}/go"}
         found |= {
+            "CARGO_HOME": f"{kept}/cargo",
+            "GOMODCACHE": f"{kept}/go",
+            "GOCACHE": f"{kept}/go-build",
             "GRADLE_USER_HOME": f"{kept}/gradle",
             "MAVEN_ARGS": f"-Dmaven.repo.local={kept}/m2",
         }

@@ -79,6 +79,16 @@ def test_new_files_beside_the_outputs_are_in_the_tree(
     assert repository.read(workspace.tree(), "src/gen/mine.py") == b"mine\n"
 
 
+def test_what_is_built_later_in_a_folder_for_it_is_not(
+    prepared: Prepared, repository: GitRepository
+) -> None:
+    tree = repository.tree_of("HEAD")
+    workspaces = prepared(("mkdir -p sub/target && echo 1 >sub/target/a",))
+    workspace = workspaces.open(tree, shell=True, name="t")
+    workspace.run("mkdir sub/target/debug; echo 2 >sub/target/debug/b; echo 3 >sub/c", 5)
+    assert set(repository.files(workspace.tree())) - set(repository.files(tree)) == {"sub/c"}
+
+
 def test_a_layer_is_made_once_for_a_lockfile(
     prepared: Prepared, repository: GitRepository, tmp_path: Path
 ) -> None:
@@ -173,7 +183,8 @@ def test_package_caches_are_kept_below_the_tree_and_out_of_it(
     tree = repository.tree_of("HEAD")
     fetch = 'mkdir -p "$CARGO_HOME" "$GOMODCACHE" && echo crate >"$CARGO_HOME/a"'
     workspace = prepared((fetch,)).open(tree, shell=True, name="t")
-    told = workspace.run('cat "$CARGO_HOME/a"; echo more >"$GOMODCACHE/b"; echo $MAVEN_ARGS', 5)
+    more = 'echo more >"$GOMODCACHE/b"; mkdir "$GOCACHE"; echo $MAVEN_ARGS'
+    told = workspace.run(f'cat "$CARGO_HOME/a"; {more}', 5)
     assert told.output.startswith("crate\n-Dmaven.repo.local=/")
     assert workspace.tree() == tree
 

@@ -31,6 +31,9 @@ TEST = "python -m pytest -q"
 BUILD = '[build-system]\nrequires = ["x"]\n'
 
 
+GO = "go test -run '^$' ./..."
+
+
 @pytest.mark.parametrize(
     ("files", "check", "prepare"),
     [
@@ -86,11 +89,11 @@ BUILD = '[build-system]\nrequires = ["x"]\n'
         ({"package.json": '{"scripts": []}'}, None, []),
         ({"package.json": "["}, None, []),
         ({"pyproject.toml": "["}, None, []),
-        ({"go.mod": "module x\n"}, "go test ./...", []),
+        ({"go.mod": "module x\n"}, "go test ./...", [GO]),
         (
             {"go.mod": "module x\nrequire y v1\n"},
             "go test ./...",
-            ["go mod download && go vet ./..."],
+            ["go mod download && go test -run '^$' ./..."],
         ),
         (
             {"Cargo.toml": "x", "Cargo.lock": ""},
@@ -123,6 +126,7 @@ def test_what_is_proposed(
     assert proposal.checks == ([check] if check else [])
     assert proposal.prepare == prepare
     written = tomllib.loads(proposal.toml())
-    assert bool(written.get("prepare", {}).get("network")) == bool(prepare)
+    assert written.get("prepare", {}).get("network", []) == proposal.network
+    assert bool(proposal.network) == (bool(prepare) and prepare != [GO])
     assert written["checks"] == ({"run": [check]} if check else {})
     assert len(proposal.because) == bool(check) + len(prepare)
