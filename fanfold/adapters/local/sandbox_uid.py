@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
-import shutil
 import stat
 import sys
 import tempfile
@@ -18,6 +16,7 @@ from fanfold.adapters.local.audit import audited
 from fanfold.adapters.local.bounded import run_bounded
 from fanfold.adapters.local.disk_watch import DiskWatch
 from fanfold.adapters.local.host_proxy import HostProxy, proxy_variables
+from fanfold.adapters.local.leftovers import clear, end_all, mapped_users
 from fanfold.adapters.local.registries import registry_hosts, registry_variables
 from fanfold.adapters.local.sandbox_mounts import clean_environment
 from fanfold.adapters.local.shell import PROCESSES, prepared, shell
@@ -29,18 +28,7 @@ if TYPE_CHECKING:
 
     from fanfold.ports import CommandResult, StopSignal
 
-FIRST_USER, USERS = 1 << 20, 1 << 30
-_SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108
-_ROUNDS = 20
-_END_ALL = """\
-import os, sys
-user = int(sys.argv[1])
-os.setresuid(user, user, user)
-try:
-    os.kill(-1, 9)
-except ProcessLookupError:
-    pass
-"""
+FIRST_USER, USERS, _FEWEST = 1 << 20, 1 << 30, 1000
 
 
 class SecondUser:
@@ -74,6 +62,8 @@ class SecondUser:
             return "another user contains commands on Linux alone"
         if os.geteuid() != 0:
             return "only root can run commands as another user"
+        if len(mapped_users()) < _FEWEST:
+            return "this namespace has no other user: map a range of them (`/etc/subuid`)"
         if not self._online and platform.machine() not in seccomp.ARCHITECTURES:
             return f"the network cannot be denied on {platform.machine()}"
         return None
@@ -100,7 +90,7 @@ class SecondUser:
         with ExitStack() as stack:
             own = stack.enter_context(tempfile.TemporaryDirectory(prefix="fanfold-home-"))
             os.chown(own, user, user)
-            stack.callback(_clear, user)
+            stack.callback(clear, user)
             variables = {"HOME": own, "TMPDIR": own, **_TRUSTING}
             variables |= registry_variables(names, self._environ)
             proxy = None
@@ -117,7 +107,7 @@ class SecondUser:
         """Whether connections of another user's can be judged here: loopback is reached so."""
         if self.available():
             return False
-        trial = self._as(FIRST_USER, (), 10, "/", {}, None)[0]
+        trial = self._as(user_of("/"), (), 10, "/", {}, None)[0]
         return trial.exit_code == 0
 
     def _as(
@@ -142,7 +132,7 @@ class SecondUser:
                 env=environ,
                 stdin=program,
                 pass_fds=(report.fileno(),),
-                sweep=lambda: _end_all(user),
+                sweep=lambda: end_all(user),
                 stop=stop,
             )
             report.seek(0)
@@ -159,8 +149,15 @@ class SecondUser:
 
 
 def user_of(root: str) -> int:
-    """The user's id: no two trees of a file system have one inode."""
-    return FIRST_USER + Path(root).stat().st_ino % USERS
+    """The user's id: no two trees of a file system have one inode.
+
+    In a namespace with few users two trees may come to have the same one.
+    """
+    number, users = Path(root).stat().st_ino, mapped_users()
+    if users.stop >= FIRST_USER + USERS:
+        return FIRST_USER + number % USERS
+    few = max(users.start, 1), users.stop
+    return few[0] + number % (few[1] - few[0])
 
 
 _TRUSTING = {
@@ -190,27 +187,3 @@ def _below(folder: Path, user: int, *, top: bool = True) -> Iterator[str]:
                 yield item.path
             if is_folder:
                 yield from _below(Path(item.path), user, top=False)
-
-
-def _end_all(user: int) -> None:
-    """Every process of the user's; one that is quicker to kill us gets another round."""
-    words = [str(Path(sys.executable).resolve()), "-I", "-S", "-c", _END_ALL, str(user)]
-    for _ in range(_ROUNDS):
-        if run_bounded(words, 10, cwd="/", env={}).exit_code == 0:
-            return
-
-
-def _clear(user: int) -> None:
-    """What the user left in folders that everybody may write."""
-    for shared in map(Path, _SHARED_FOLDERS):
-        for place in shared.iterdir() if shared.is_dir() else ():
-            with contextlib.suppress(FileNotFoundError):
-                if place.lstat().st_uid == user:
-                    _remove(place)
-
-
-def _remove(place: Path) -> None:
-    if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place, ignore_errors=True)
-    else:
-        place.unlink()

@@ -20,12 +20,26 @@ CALLS = {
     "x86_64": {
         **{"seccomp": 317, "socket": 41, "connect": 42, "sendto": 44, "sendmsg": 46},
         **{"sendmmsg": 307, "keyctl": 250, "add_key": 248, "request_key": 249, "bpf": 321},
-        **{"userfaultfd": 323, "perf_event_open": 298, "syslog": 103, "open_by_handle_at": 304},
+        **{
+            "unshare": 272,
+            "clone": 56,
+            "userfaultfd": 323,
+            "perf_event_open": 298,
+            "syslog": 103,
+            "open_by_handle_at": 304,
+        },
     },
     "aarch64": {
         **{"seccomp": 277, "socket": 198, "connect": 203, "sendto": 206, "sendmsg": 211},
         **{"sendmmsg": 269, "keyctl": 219, "add_key": 217, "request_key": 218, "bpf": 280},
-        **{"userfaultfd": 282, "perf_event_open": 241, "syslog": 116, "open_by_handle_at": 265},
+        **{
+            "unshare": 97,
+            "clone": 220,
+            "userfaultfd": 282,
+            "perf_event_open": 241,
+            "syslog": 116,
+            "open_by_handle_at": 265,
+        },
     },
 }
 # What no build needs, and what shares the kernel's own state with who is outside.
@@ -33,7 +47,8 @@ FORBIDDEN = (
     *("keyctl", "add_key", "request_key", "bpf", "userfaultfd", "perf_event_open", "syslog"),
     *("open_by_handle_at",),
 )
-IO_URING_SETUP, FOREIGN_ABI = 425, 0x40000000
+IO_URING_SETUP, CLONE_BY_MEMORY, FOREIGN_ABI = 425, 435, 0x40000000
+NEW_USERS = 0x10000000
 LOAD, IS, IS_AT_LEAST, ANY_OF, MASK, RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 ALLOW, REFUSE, KILL, ASK = 0x7FFF0000, 0x00050000, 0x80000000, 0x7FC00000
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16
@@ -52,28 +67,40 @@ def number(call: str) -> int:
 
 def forbidden() -> dict[int, str]:
     """The numbers of what is forbidden, with names."""
-    return {number(call): call for call in FORBIDDEN}
+    return {number(call): call for call in (*FORBIDDEN, "unshare")}
 
 
 def argument(index: int) -> Row:
     return (LOAD, 0, 0, ARGUMENTS + 8 * index)
 
 
+def without_new_users(verdict: int) -> list[Row]:
+    """Who is root in a namespace of users reaches much more of the kernel."""
+    rest = [(RETURN, 0, 0, verdict), (RETURN, 0, 0, ALLOW)]
+    return [argument(0), (ANY_OF, 0, 1, NEW_USERS), *rest]
+
+
 def program(blocks: dict[int, list[Row]], verdict: int) -> bytes:
     """As BPF: `blocks` decide on single calls, and `verdict` is on what is forbidden.
 
-    Rings get around filters, and so do numbers of another ABI: here there are none.
+    Rings get around filters, and so do numbers of another ABI and what is told through memory: here
+    there are none.
     """
     rows: list[Row] = [
         (LOAD, 0, 0, ARCHITECTURE),
         (IS, 1, 0, ARCHITECTURES[os.uname().machine]),
         (RETURN, 0, 0, KILL),
         (LOAD, 0, 0, NUMBER),
-        (IS_AT_LEAST, 1, 0, FOREIGN_ABI),
+        (IS_AT_LEAST, 2, 0, FOREIGN_ABI),
+        (IS, 1, 0, CLONE_BY_MEMORY),
         (IS, 0, 1, IO_URING_SETUP),
         (RETURN, 0, 0, REFUSE | errno.ENOSYS),
     ]
-    refused = [(call, [(RETURN, 0, 0, verdict)]) for call in forbidden()]
+    refused = [(number(call), [(RETURN, 0, 0, verdict)]) for call in FORBIDDEN]
+    refused += [
+        (number("unshare"), without_new_users(verdict)),
+        (number("clone"), without_new_users(REFUSE | errno.EPERM)),
+    ]
     for call, block in (*refused, *blocks.items()):
         rows += [(IS, 0, len(block), call), *block]
     rows.append((RETURN, 0, 0, ALLOW))
