@@ -14,7 +14,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-ENDPOINT_ZONE, NAT_GATEWAY, ADDRESS = 7.30, 32.85, 3.65
+ENDPOINT_ZONE, NAT_GATEWAY, ADDRESS, FILTERED_NAME = 7.30, 32.85, 3.65, 0.0005
 EACH = {
     "AWS::KMS::Key": 1.00,
     "AWS::CloudWatch::Alarm": 0.10,
@@ -33,6 +33,8 @@ def idle_price(resource: dict[str, Any]) -> float:
     kind, properties = resource["Type"], resource.get("Properties", {})
     if kind == "AWS::EC2::VPCEndpoint" and properties["VpcEndpointType"] == "Interface":
         return ENDPOINT_ZONE * len(properties["SubnetIds"])
+    if kind == "AWS::Route53Resolver::FirewallDomainList":
+        return FILTERED_NAME * len(properties["Domains"])
     return EACH.get(kind, 0.0)
 
 

@@ -20,8 +20,9 @@ system() {
 }
 
 program() {
-    export UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/opt/fanfold/.venv UV_LINK_MODE=copy
-    uv sync --frozen --no-default-groups --extra "$1" --no-editable --compile-bytecode --no-cache
+    export UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=.venv UV_LINK_MODE=copy
+    export UV_NO_CACHE="${UV_NO_CACHE-1}"
+    uv sync --frozen --no-default-groups --extra "$1" --no-editable --compile-bytecode
 }
 
 "$@"

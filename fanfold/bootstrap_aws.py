@@ -87,6 +87,7 @@ class Cloud:
 
     `claimed` is the same with the rights of one attempt, which a worker needs before all else; it
     raises `LeaseHeld`, `AttemptOver`, `ClaimRefused` or `CloudError`. `sessions` are `grant`'s own.
+    Each run has at most `concurrency` attempts at work at once.
     """
 
     supervision: Supervision
@@ -97,6 +98,7 @@ class Cloud:
     claimed: Callable[[Claim], Cloud]
     announced: Callable[[str], None]
     batch_projected: Callable[[str], None]
+    concurrency: int
 
 
 @cache
@@ -219,13 +221,9 @@ def _cloud(site: _Account, claimed: Callable[[Claim], Cloud]) -> Cloud:
     sessions = AttemptSessions(clients.identity, deployment.session_role, site.clock, secret)
     return Cloud(
         supervision,
-        site.wiring,
-        site.project,
-        site.projections,
-        sessions,
-        claimed,
-        site.announce,
-        site.project_batch,
+        *(site.wiring, site.project, site.projections, sessions, claimed),
+        *(site.announce, site.project_batch),
+        concurrency=deployment.concurrency,
     )
 
 

@@ -35,5 +35,6 @@ def handler(
         return {**answer, "step": {"type": Ended.__struct_config__.tag}}
     step = advance(journal, supervision.lease)
     keys = draw_keys(step, journal.state, supervision)
-    project, targets = cloud.project(turn.run_id), Targets(turn.functions, turn.containers)
+    project = cloud.project(turn.run_id)
+    targets = Targets(turn.functions, turn.containers, cloud.concurrency)
     return {**answer, "step": pointers(step, journal.state, project, keys, targets)}

@@ -23,11 +23,15 @@ GRACE_S = 600
 
 
 class Targets:
-    """The versions that an execution began with: functions and task definitions by role."""
+    """The versions that an execution began with: functions and task definitions by role.
 
-    def __init__(self, functions: str, containers: str) -> None:
-        """Both as `role=ARN,role=ARN`, or a word for none."""
+    `most` attempts at once are what the deployment has room for in each of its runs.
+    """
+
+    def __init__(self, functions: str, containers: str, most: int) -> None:
+        """The first two as `role=ARN,role=ARN`, or a word for none."""
         self._functions, self._containers = _by_role(functions), _by_role(containers)
+        self.most = most
 
     def of(self, role: str, placement: str) -> str:
         """What an attempt of `role` runs on. Raises `InvalidSettings` where it is not deployed."""
@@ -52,7 +56,7 @@ def pointers(
         return msgspec.to_builtins(step)
     return {
         "type": "dispatch",
-        "concurrency": min(len(step.attempts), state.limits.concurrency),
+        "concurrency": min(len(step.attempts), state.limits.concurrency, targets.most),
         "attempts": [
             {**_item(d, state, project, targets), "key": keys[d.attempt]} for d in step.attempts
         ],

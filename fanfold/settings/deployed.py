@@ -37,6 +37,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     role: str = ""
     profile: str = "full"
     run_slots: int = 4
+    concurrency: int = 8
 
     def environment(self) -> dict[str, str]:
         """The environment that `deployment` reads back."""

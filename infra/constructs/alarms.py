@@ -62,7 +62,8 @@ class Alarms(Construct):
         self._watch_tables(data)
         self._watch_runs(control)
         self._watch_counts()
-        for name, function in {**control.functions, **control.attempts}.items():
+        self._watch_concurrency(control)
+        for name, function in control.functions.items():
             self._watch_function(name, function)
 
     def _watch_queues(self, data: DataStack, control: ControlStack) -> None:
@@ -102,16 +103,25 @@ class Alarms(Construct):
         ):
             self._alarm(f"runs-{verb}", metric, 1, "See the execution, then `fanfold resume`.")
 
+    def _watch_concurrency(self, control: ControlStack) -> None:
+        """Functions without a reservation draw on the account's quota, and are throttled by it."""
+        throttles = cloudwatch.Metric(
+            namespace="AWS/Lambda", metric_name="Throttles", statistic="Sum"
+        )
+        self._alarm("functions-throttled", throttles, 10, "Raise the account's concurrency quota.")
+        if self._settings.reserved_concurrency:
+            for role, attempt in control.attempts.items():
+                own = attempt.function.metric_throttles()
+                self._alarm(f"attempt-{role}-throttled", own, 10, "Raise `reserved_concurrency`.")
+
     def _watch_function(self, name: str, function: PythonFunction) -> None:
-        """Errors of an attempt are its own result; the others' are ours."""
-        errors, throttles = function.function.metric_errors, function.function.metric_throttles
+        """Of the control functions; errors of an attempt are its own result."""
+        errors = function.function.metric_errors()
         timeout_ms = cast("Duration", function.function.timeout).to_milliseconds()
         slow = function.function.metric_duration(statistic="p99")
         limit = round(timeout_ms * NEAR_TIMEOUT)
-        if not function.function.is_bound_to_vpc:
-            self._alarm(f"{name}-errors", errors(), 3, f"See the log of {name}.")
-            self._alarm(f"{name}-slow", slow, limit, f"{name} is close to its timeout.")
-        self._alarm(f"{name}-throttled", throttles(), 10, "Raise the concurrency quota.")
+        self._alarm(f"{name}-errors", errors, 3, f"See the log of {name}.")
+        self._alarm(f"{name}-slow", slow, limit, f"{name} is close to its timeout.")
         if name == "project":
             age = function.function.metric("IteratorAge", statistic="Maximum")
             self._alarm("project-behind", age, BEHIND_MS, "The views are late; see its log.")

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from infra.constructs.endpoint_policies import EndpointPolicies
 from infra.constructs.log_group import own_log
+from infra.constructs.name_filter import NameFilter
 from infra.settings import Profile
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ PREFIX_LISTS = {
 
 
 class Network(Construct):
-    """Isolated subnets, the endpoints of the profile, and the groups of workers and endpoints."""
+    """Isolated subnets, the endpoints of the profile, groups, and the names that resolve there."""
 
     def __init__(
         self,
@@ -71,6 +72,13 @@ class Network(Construct):
         self._add_gateways()
         for name, service in self._services().items():
             self._add_interface(name, service)
+        NameFilter(
+            self,
+            "Names",
+            settings=settings,
+            vpc_id=self.vpc.vpc_id,
+            services=self._services(),
+        )
         self._let_workers_reach_endpoints()
         if self.proxy_group:
             self._let_workers_reach_proxy(self.proxy_group)

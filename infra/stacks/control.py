@@ -105,6 +105,7 @@ class ControlStack(Stack):
             role=role,
             profile=self._settings.profile.value,
             run_slots=self._settings.run_slots,
+            concurrency=self._settings.concurrency,
         )
 
     def _worker_variables(self, role: str) -> dict[str, str]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fanfold.settings import Deployment, deployment, offer
+from fanfold.settings import deployment, offer
 from infra.bundle import ROOT
 from infra.functions import CONTROL, present, roles
+from infra.settings import CloudSettings
 from tests.kit.templates import actions, load, of_type, plain, properties, statements_by_role
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tests.kit.templates import Resource, Template
 
 DEFINITION = (ROOT / "statemachines" / "run.asl.json").read_text()
+SETTINGS = CloudSettings()
 NAMES = [name.replace("_", "-") for name in present(ROOT, list(CONTROL))]
 
 
@@ -94,7 +96,7 @@ def test_a_function_is_told_its_deployment(control_template: Template) -> None:
         assert read.event_bus
         assert bool(read.grant_function) == ("grant" in NAMES)
         assert read.check_function.endswith(":function:fanfold-dev-check:live")
-        assert read.run_slots == Deployment.__struct_defaults__[-1]
+        assert (read.run_slots, read.concurrency) == (SETTINGS.run_slots, SETTINGS.concurrency)
         assert read.role == (name.removeprefix("attempt-") if name.startswith("attempt-") else "")
 
 

@@ -16,16 +16,16 @@ from benchmarks.idle_price import idle_prices
 from fanfold.settings import proxy
 from infra.models import model_arns, profile_arns
 from infra.settings import CloudSettings
-from tests.kit.assembly import ACCOUNT, HERE, Assembly
+from tests.kit.assembly import ACCOUNT, HERE, REGION, Assembly
 from tests.kit.reach import HIDDEN, Reach, open_to_all, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OPEN = {"egress": '["pypi.org", "*.pythonhosted.org"]'}
 ANTHROPIC = {"provider": "anthropic", "egress": '["api.anthropic.com", "pypi.org"]'}
+OPEN = {"egress": '["pypi.org", "*.pythonhosted.org"]'}
 KINDS = {
-    "lite, list": OPEN,
+    "lite, list": {"profile": "lite", **OPEN},
     "full, list": {"profile": "full", **OPEN},
     "lite, anthropic": ANTHROPIC,
     "full, anthropic": {"profile": "full", **ANTHROPIC},
@@ -120,6 +120,45 @@ def test_every_service_that_workers_use_has_an_endpoint(account: Assembly, kind:
         if name in used:
             assert {plain(s) for s in endpoint["SubnetIds"]} <= workers
             assert len(endpoint["SubnetIds"]) == len(workers)
+
+
+def test_every_endpoint_can_be_found_by_its_name(account: Assembly) -> None:
+    reach = Reach(account)
+    hosts = {"ecr.api": "api.ecr", "ecr.dkr": f"{ACCOUNT}.dkr.ecr"}
+    for endpoint in account.of_type("AWS::EC2::VPCEndpoint").values():
+        service = endpoint["ServiceName"].split(".", 3)[3]
+        assert reach.resolves(f"{hosts.get(service, service)}.{REGION}.amazonaws.com"), service
+    bucket = f"fanfold-dev-artifacts-{ACCOUNT}-{REGION}"
+    assert reach.resolves(f"{bucket}.s3.{REGION}.amazonaws.com")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "c2VjcmV0.attacker.example",
+        "attacker.example",
+        "lambda.us-west-2.amazonaws.com",
+        f"bucket.s3.{REGION}.amazonaws.com.attacker.example",
+        f"x.s3-website-{REGION}.amazonaws.com",
+        f"xs3.{REGION}.amazonaws.com",
+        "pypi.org.attacker.example",
+        "c2VjcmV0.pypi.org",
+    ],
+)
+def test_a_question_for_a_name_carries_nothing_out(account: Assembly, name: str) -> None:
+    assert not Reach(account).resolves(name)
+
+
+def test_hosts_beyond_the_proxy_are_found_where_they_are_allowed(
+    account: Assembly, kind: str
+) -> None:
+    reach, opened = Reach(account), "none" not in kind
+    assert reach.resolves("pypi.org") is opened
+    assert reach.resolves("files.pythonhosted.org") is ("list" in kind)
+    assert reach.resolves("api.anthropic.com") is ("anthropic" in kind)
+    assert reach.resolves("proxy.fanfold-dev.internal") is opened
+    assert reach.resolves(f"secretsmanager.{REGION}.amazonaws.com") is opened
+    assert not reach.resolves("proxy.internal")
 
 
 def test_only_workers_talk_to_the_proxy_and_only_the_proxy_to_the_world(

@@ -315,6 +315,64 @@ def test_grant_holds_leases_and_keys_but_no_slots(account: Assembly) -> None:
     assert not grant.may("s3:PutObject", f"{BUCKET}/{PREFIX}/x")
 
 
+INSIDE_CHECK = {
+    "lambda:SourceFunctionArn": f"arn:aws:lambda:{HERE}:function:fanfold-dev-check",
+    "kms:ViaService": f"s3.{REGION}.amazonaws.com",
+    "dynamodb:LeadingKeys": (OWN,),
+    "s3:prefix": f"runs/{RUN}/",
+}
+"""What is known of a request that code in the check function makes."""
+
+
+def log_of(function: str) -> str:
+    return f"arn:aws:logs:{HERE}:log-group:/aws/lambda/fanfold-dev-{function}"
+
+
+def test_the_check_function_can_do_nothing_but_log(account: Assembly) -> None:
+    """Of all that anybody of the deployment, or a worker's network, may do to anything of it."""
+    check = account.roles["check"]
+    everything = set(EVERY_ACTION).union(*(role.actions for role in account.roles.values()))
+    targets = {
+        *("*", BUCKET, f"{BUCKET}/{PREFIX}/x", EVENTS, COORDINATION, MACHINE, GRANT, PROFILE),
+        *(account.key_arn, log_of("decide"), f"arn:aws:sqs:{HERE}:fanfold-dev-requests"),
+        *(f"arn:aws:events:{HERE}:event-bus/fanfold-dev", f"arn:aws:ec2:{HERE}:*/*"),
+        *(role.arn for role in account.roles.values()),
+    }
+    allowed = {
+        (action, target)
+        for action in everything
+        for target in {*targets, log_of("check")}
+        if check.may(action, target, INSIDE_CHECK)
+    }
+    assert allowed == {
+        (action, log_of("check")) for action in ("logs:CreateLogStream", "logs:PutLogEvents")
+    }
+
+
+def test_what_joins_the_check_function_to_its_network_is_lambda_alone(account: Assembly) -> None:
+    check = account.roles["check"]
+    joining = {"ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"}
+    for action in joining:
+        assert check.may(action, f"arn:aws:ec2:{HERE}:*/*")
+        assert not check.may(action, f"arn:aws:ec2:{HERE}:*/*", INSIDE_CHECK)
+    (statement,) = check.trust
+    assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+def test_who_calls_the_check_function_has_a_tree_to_check(account: Assembly) -> None:
+    live = f"arn:aws:lambda:{HERE}:function:fanfold-dev-check:live"
+    callers = {n for n, r in account.roles.items() if r.may("lambda:InvokeFunction", live)}
+    assert callers == {"attempt-session", "verify"}
+
+
+def test_every_function_and_every_task_is_its_own_identity(account: Assembly) -> None:
+    functions = account.of_type("AWS::Lambda::Function").values()
+    by_role = [f["Role"].rpartition("/")[2] for f in functions]
+    assert by_role == [f["FunctionName"] for f in functions]
+    tasks = account.of_type("AWS::ECS::TaskDefinition").values()
+    assert [t["TaskRoleArn"].rpartition("/")[2] for t in tasks] == [t["Family"] for t in tasks]
+
+
 def test_who_folds_a_run_reaches_what_was_too_large_for_an_item(account: Assembly) -> None:
     payload = f"{BUCKET}/runs/{RUN}/events/ab.json"
     streams: dict[str, str | tuple[str, ...]] = {"dynamodb:LeadingKeys": (f"run/{RUN}",)}

@@ -31,7 +31,7 @@ def test_what_needs_a_person_raises_an_alarm(watch_template: Template) -> None:
     queues = {"requests-dead", "triggers-dead", "requests-old"}
     tables = {f"{t}-{kind}s-throttled" for t in TABLES for kind in ("read", "write")}
     counts = {"slots-expired", "budget-refused", "model-retried"}
-    functions = {"decide-errors", "decide-slow", "decide-throttled", "project-behind"}
+    functions = {"decide-errors", "decide-slow", "functions-throttled", "project-behind"}
     assert names >= runs | queues | tables | counts | functions
 
 

@@ -86,6 +86,22 @@ class Reach:
         )
         return key
 
+    def resolves(self, name: str) -> bool:
+        """What the resolver of the network says to a question for `name`, by its first rule."""
+        names = self.of_type("AWS::Route53Resolver::FirewallDomainList")
+        groups = self.of_type("AWS::Route53Resolver::FirewallRuleGroup")
+        ((_, association),) = self.of_type(
+            "AWS::Route53Resolver::FirewallRuleGroupAssociation"
+        ).items()
+        (vpc,) = self.of_type("AWS::EC2::VPC")
+        assert plain(association["VpcId"]) == vpc
+        rules = groups[plain(association["FirewallRuleGroupId"])]["FirewallRules"]
+        for rule in sorted(rules, key=lambda each: each["Priority"]):
+            domains = names[plain(rule["FirewallDomainListId"])]["Domains"]
+            if any(_is_below(name, domain) for domain in domains):
+                return rule["Action"] == "ALLOW"
+        return True
+
     def _rules(self, kind: str, group: str) -> list[dict[str, Any]]:
         return [rule for rule in self.of_type(kind).values() if plain(rule["GroupId"]) == group]
 
@@ -93,6 +109,13 @@ class Reach:
 def _real(rules: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """A group without any rule would let everything out: CDK writes one that leads nowhere."""
     return (rule for rule in rules if rule.get("CidrIp") != "255.255.255.255/32")
+
+
+def _is_below(name: str, domain: str) -> bool:
+    """A star stands for all labels before the rest; alone, for every name."""
+    if domain == "*":
+        return True
+    return name.endswith(domain[1:]) if domain.startswith("*.") else name == domain
 
 
 def open_to_all(rule: dict[str, Any]) -> bool:

@@ -36,8 +36,12 @@ READ_S = 30.0
 LONGEST_CALL_S = 930.0
 
 _LONG = Config(read_timeout=LONGEST_CALL_S, retries={"mode": "standard", "total_max_attempts": 2})
-_SIGNED = Config(signature_version="s3v4")
-"""Also for the URLs that are signed: objects under a key of KMS take no older signature."""
+_SIGNED = Config(
+    signature_version="s3v4",
+    s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
+)
+"""Also for the URLs that are signed: objects under a key of KMS take no older signature, and only
+the bucket's name in its region leads through the endpoint of an isolated network."""
 
 
 class Clients:

@@ -20,6 +20,8 @@ from moto.s3.models import FakeBucket, s3_backends
 from moto.stepfunctions.models import StateMachine
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from tests.kit.loopback import updates
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
@@ -91,20 +93,23 @@ def _refuse_unknown_types() -> None:
 
 
 def _delete_in_order(ends: Mapping[str, Callable[[str], object]]) -> None:
+    def remove(resources: Any, logical_id: str, told: Any) -> None:
+        made, end = resources._parsed_resources[logical_id], ends.get(told["Type"])
+        with _told_of(logical_id):
+            if end is None:
+                resources._delete_resource(made, told)
+            else:
+                end(made.physical_resource_id)
+
     def delete_all(resources: Any) -> None:
         """The last made first; all stay known, as else a look at outputs makes them again."""
         for logical_id in reversed(list(resources._parsed_resources)):
             told = resources._resource_json_map.get(logical_id)
-            if told is None or told.get("DeletionPolicy") == "Retain":
-                continue
-            made, end = resources[logical_id], ends.get(told["Type"])
-            with _told_of(logical_id):
-                if end is None:
-                    resources._delete_resource(made, told)
-                else:
-                    end(made.physical_resource_id)
+            if told is not None and told.get("DeletionPolicy") != "Retain":
+                remove(resources, logical_id, told)
 
     _resources.delete = delete_all
+    updates.repair(remove, _told_of)
 
 
 def _announce_objects(client: ClientOf) -> None:
@@ -144,13 +149,13 @@ def _substitute_definitions() -> None:
     def updated(
         cls: Any,
         original_resource: Any,
-        _: str,
+        new_resource_name: str,
         cloudformation_json: Any,
         account_id: str,
-        region: str,
+        region_name: str,
     ) -> Any:
         given = cloudformation_json["Properties"]
-        backend = stepfunctions_parser_backends[account_id][region]
+        backend = stepfunctions_parser_backends[account_id][region_name]
         return backend.update_state_machine(
             original_resource.arn, definition_of(given), given["RoleArn"]
         )

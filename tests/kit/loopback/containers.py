@@ -8,82 +8,33 @@ took a task that had failed for one that had not.
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from moto.ecs.models import EC2ContainerServiceBackend
 
 from fanfold.settings import environment
+from tests.kit.loopback.images import pulled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tests.kit.loopback.clients import ClientOf
 
-_ENTRYPOINT = re.compile(r"^ENTRYPOINT (\[.*\])$", re.MULTILINE)
 SETTLE_S = 0.2
 TOKEN = "FANFOLD_WORKER_TASK_TOKEN"
-
-
-class Image(NamedTuple):
-    """What stands for an image: the folder it would be built from, and what it starts."""
-
-    context: Path
-    command: list[str]
-
-
-def images(assembly: Path) -> dict[str, Image]:
-    """The images of a cloud assembly by their tags."""
-    found: dict[str, Image] = {}
-    for file in assembly.glob("*.assets.json"):
-        for tag, asset in json.loads(file.read_text()).get("dockerImages", {}).items():
-            source = asset["source"]
-            context = assembly / source["directory"]
-            text = (context / source.get("dockerFile", "Dockerfile")).read_text()
-            found[tag] = Image(context, json.loads(_ENTRYPOINT.findall(text)[-1]))
-    return found
-
-
-def register_images(client: ClientOf, assembly: Path) -> None:
-    """Puts each where the assembly says it lies, so that nobody has to build it."""
-    for file in assembly.glob("*.assets.json"):
-        for tag, asset in json.loads(file.read_text()).get("dockerImages", {}).items():
-            for place in asset["destinations"].values():
-                client("ecr").put_image(
-                    repositoryName=_here(place["repositoryName"]),
-                    imageTag=_here(place["imageTag"]),
-                    imageManifest=json.dumps(_manifest(tag)),
-                )
-
-
-def _manifest(tag: str) -> dict[str, Any]:
-    config = {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 2}
-    return {
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
-        "config": {**config, "digest": f"sha256:{tag}"},
-        "layers": [],
-    }
 
 
 class Containers:
     """Every task is a process with the variables of its definition and of its request."""
 
-    def __init__(
-        self,
-        client: ClientOf,
-        folder: Path,
-        images: Mapping[str, Image],
-        account: Mapping[str, str],
-    ) -> None:
-        self._client, self._folder, self._images = client, folder, images
-        self._account = dict(account)
+    def __init__(self, client: ClientOf, folder: Path, account: Mapping[str, str]) -> None:
+        self._client, self._folder, self._account = client, folder, dict(account)
         self._all: list[subprocess.Popen[bytes]] = []
 
     def repair(self) -> None:
@@ -109,7 +60,7 @@ class Containers:
         variables = _pairs(_either(container, "environment"))
         for override in _either(task.overrides, "containerOverrides"):
             variables |= _pairs(_either(override, "environment"))
-        image = self._images[_either(container, "image").rpartition(":")[2]]
+        image = pulled(self._client, _either(container, "image"))
         disk = Path(tempfile.mkdtemp(prefix="task-", dir=self._folder))
         disk.chmod(0o755)
         with (disk / "log").open("wb") as log:
@@ -168,10 +119,6 @@ def _either(told: Mapping[str, Any], name: str) -> Any:
 
 def _pairs(variables: list[Mapping[str, str]]) -> dict[str, str]:
     return {_either(each, "name"): _either(each, "value") for each in variables}
-
-
-def _here(name: str) -> str:
-    return name.replace("${AWS::AccountId}", "123456789012").replace("${AWS::Region}", "us-east-1")
 
 
 class TaskClient:

@@ -1,6 +1,7 @@
-"""Functions without Docker: processes that run the uploaded zip with the deployed environment.
+"""Functions without Docker: processes of their zip or image, with the deployed environment.
 
-Repaired in moto 5.2.5: a function ran in a container, and so not at all where there is no Docker.
+Repaired in moto 5.2.5: a function ran in a container, and so not at all where there is no Docker; a
+published version was told the place of whatever code its function got later.
 """
 
 from __future__ import annotations
@@ -22,8 +23,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from moto.awslambda.models import LambdaFunction
 
+from tests.kit.loopback.images import pulled
+from tests.kit.loopback.runtime_api import ImageEnvironment
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tests.kit.loopback.clients import ClientOf
 
 RUNTIME = Path(__file__).with_name("runtime.py")
 INTERPRETER: str = getattr(sys, "_base_executable", sys.executable)
@@ -33,15 +39,15 @@ class Functions:
     """Execution environments that stay warm, one a concurrent invocation; each has its own /tmp.
 
     They see the variables of the service, the deployed ones, and those that lead them to this
-    account; neither the packages of the tests nor any program of this machine.
+    account. Those of a zip see neither the packages of the tests nor any program of this machine.
     """
 
-    def __init__(self, folder: Path, account: Mapping[str, str]) -> None:
-        self._folder, self._account = folder, dict(account)
+    def __init__(self, client: ClientOf, folder: Path, account: Mapping[str, str]) -> None:
+        self._client, self._folder, self._account = client, folder, dict(account)
         self._lock = threading.Lock()
         self._code: dict[str, Path] = {}
-        self._idle: dict[tuple[str, ...], list[_Environment]] = defaultdict(list)
-        self._all: list[_Environment] = []
+        self._idle: dict[tuple[str, ...], list[Environment]] = defaultdict(list)
+        self._all: list[Environment] = []
 
     def repair(self) -> None:
         """Once a process."""
@@ -50,7 +56,13 @@ class Functions:
         def invoke(function: Any, event: Any = None) -> tuple[str, bool, str]:
             return self.invoke(function, json.loads(event) if isinstance(event, str) else event)
 
-        patched._invoke_lambda = invoke
+        publish: Any = patched.set_version
+
+        def set_version(function: Any, version: int) -> None:
+            function.code = dict(function.code)
+            publish(function, version)
+
+        patched._invoke_lambda, patched.set_version = invoke, set_version
 
     def invoke(self, function: Any, event: Any) -> tuple[str, bool, str]:
         """The answer as JSON, whether it is an error, and what was logged."""
@@ -76,16 +88,27 @@ class Functions:
         failed = "error" in answer
         return json.dumps(answer["error" if failed else "result"]), failed, log
 
-    def _take(self, function: Any) -> _Environment:
+    def _take(self, function: Any) -> Environment:
         with self._lock:
             idle = self._idle[_kind(function)]
             if idle:
                 return idle.pop()
-            code = self._unpacked(function)
-            disk = Path(tempfile.mkdtemp(prefix="env-", dir=self._folder))
-            environment = _Environment(function.handler, code, disk, self._variables(function))
+            environment = self._started(function)
             self._all.append(environment)
             return environment
+
+    def _started(self, function: Any) -> Environment:
+        disk = Path(tempfile.mkdtemp(prefix="env-", dir=self._folder))
+        uri = function.code.get("ImageUri")
+        if uri is None:
+            code = self._unpacked(function)
+            return ZipEnvironment(function.handler, code, disk, self._variables(function))
+        disk.chmod(0o755)  # another user may work below it
+        image = pulled(self._client, uri)
+        if uri not in self._code:
+            self._code[uri] = Path(tempfile.mkdtemp(prefix="image-", dir=self._folder))
+            image.build(self._code[uri])
+        return ImageEnvironment(image, self._code[uri], disk, self._variables(function))
 
     def _unpacked(self, function: Any) -> Path:
         digest = function.code_sha_256
@@ -118,7 +141,7 @@ def _kind(function: Any) -> tuple[str, ...]:
     return (function.function_arn, function.code_sha_256, variables)
 
 
-class _Environment:
+class ZipEnvironment:
     """A process with the code of one version of a function."""
 
     def __init__(self, handler: str, code: Path, disk: Path, variables: dict[str, str]) -> None:
@@ -156,3 +179,6 @@ class _Environment:
         self._process.communicate()
         self._log.close()
         shutil.rmtree(self._disk, ignore_errors=True)
+
+
+Environment = ImageEnvironment | ZipEnvironment

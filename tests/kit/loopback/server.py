@@ -1,7 +1,7 @@
 """An account on the loopback, in a process of its own.
 
-It prints its address, and ends with its standard input. Tasks run the images of `--assembly`;
-`--variables` are given to functions and tasks beside the deployed ones.
+It prints its address, and ends with its standard input. `--variables` are given to functions and
+tasks beside the deployed ones.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ ROOT = Path(__file__).parents[3]
 
 
 @contextmanager
-def account(folder: Path, assembly: Path, given: Mapping[str, str] | None = None) -> Generator[str]:
+def account(folder: Path, given: Mapping[str, str] | None = None) -> Generator[str]:
     """A fresh account; gives the address of its services. `folder/log` is what they logged."""
     command = [sys.executable, "-m", "tests.kit.loopback.server", str(folder)]
-    command += ["--assembly", str(assembly), "--variables", json.dumps(dict(given or {}))]
+    command += ["--variables", json.dumps(dict(given or {}))]
     with (
         (folder / "log").open("wb") as log,
         subprocess.Popen(
@@ -46,12 +46,11 @@ def account(folder: Path, assembly: Path, given: Mapping[str, str] | None = None
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--assembly", type=Path)
     parser.add_argument("--variables", type=json.loads)
     serve(**vars(parser.parse_args()))
 
 
-def serve(folder: Path, assembly: Path, variables: Mapping[str, str]) -> None:
+def serve(folder: Path, variables: Mapping[str, str]) -> None:
     from moto.moto_server.werkzeug_app import (  # pyright: ignore[reportMissingTypeStubs]
         DomainDispatcherApplication,
         create_backend_app,
@@ -64,7 +63,7 @@ def serve(folder: Path, assembly: Path, variables: Mapping[str, str]) -> None:
     endpoint = f"http://127.0.0.1:{server.server_port}"
     os.environ["MOTO_PORT"] = str(server.server_port)  # noqa: TID251 - where moto looks
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with _repaired(endpoint, folder, assembly, variables):
+    with _repaired(endpoint, folder, variables):
         sys.stdout.write(f"{endpoint}\n")
         sys.stdout.flush()
         sys.stdin.read()
@@ -72,11 +71,9 @@ def serve(folder: Path, assembly: Path, variables: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _repaired(
-    endpoint: str, folder: Path, assembly: Path, given: Mapping[str, str]
-) -> Generator[None]:
+def _repaired(endpoint: str, folder: Path, given: Mapping[str, str]) -> Generator[None]:
     from tests.kit.dynamodb import one_at_a_time
-    from tests.kit.loopback.containers import Containers, TaskClient, images
+    from tests.kit.loopback.containers import Containers, TaskClient
     from tests.kit.loopback.deliveries import Deliveries
     from tests.kit.loopback.functions import Functions
     from tests.kit.loopback.stacks import Stacks
@@ -85,8 +82,8 @@ def _repaired(
 
     client = clients_of(endpoint)
     environment = {**variables(endpoint), **given}
-    functions = Functions(folder, environment)
-    containers = Containers(client, folder, images(assembly), environment)
+    functions = Functions(client, folder, environment)
+    containers = Containers(client, folder, environment)
     deliveries, stacks = Deliveries(client), Stacks(client)
     for repairs in (functions, containers, deliveries, stacks):
         repairs.repair()

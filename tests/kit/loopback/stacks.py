@@ -55,12 +55,23 @@ class Stacks:
 
     def repair(self) -> None:
         """Once a process, before the first template."""
-        self._models = [_model(kind, make) for kind, make in self.makers.items()]
+        self._models = [
+            _model(kind, make, self._changers.get(kind)) for kind, make in self.makers.items()
+        ]
         cloudformation.repair(self._client, self._ends())
+
+    @property
+    def _changers(self) -> dict[str, Callable[[Any, Properties], Any]]:
+        """What changes a resource in place; what needs a type that is not here is refused."""
+        return {
+            "AWS::Lambda::Alias": self._move_alias,
+            "AWS::CloudWatch::Alarm": self._change_alarm,
+        }
 
     def _ends(self) -> dict[str, Callable[[str], object]]:
         client = self._client
         return {
+            "AWS::Lambda::Version": lambda n: client("lambda").delete_function(FunctionName=n),
             "AWS::CloudWatch::Alarm": lambda n: client("cloudwatch").delete_alarms(AlarmNames=[n]),
             "AWS::EC2::RouteTable": self._delete_route_table,
             "AWS::EC2::VPCEndpoint": lambda n: client("ec2").delete_vpc_endpoints(
@@ -94,6 +105,18 @@ class Stacks:
             FunctionName=function, Name=given["Name"], FunctionVersion=given["FunctionVersion"]
         )
         return Made(made["AliasArn"])
+
+    def _move_alias(self, made: Any, given: Properties) -> Any:
+        self._client("lambda").update_alias(
+            FunctionName=given["FunctionName"].rpartition(":function:")[2],
+            Name=given["Name"],
+            FunctionVersion=given["FunctionVersion"],
+        )
+        return made
+
+    def _change_alarm(self, made: Any, given: Properties) -> Any:
+        self._alarm(made.name, given)
+        return made
 
     def _alarm(self, name: str, given: Properties) -> Made:
         given = {"AlarmName": name, **_typed(given)}
@@ -147,7 +170,7 @@ class Stacks:
         def note(name: str, given: Properties) -> Made:
             self.noted.setdefault(kind, []).append(given)
             arn = f"arn:aws:ce::123456789012:anomaly/{name}"
-            return Made(arn, {"MonitorArn": arn, "SubscriptionArn": arn})
+            return Made(arn, {"Id": name, "MonitorArn": arn, "SubscriptionArn": arn})
 
         return note
 
@@ -157,6 +180,9 @@ _WITHOUT_SERVICE = (
     "AWS::Budgets::Budget",
     "AWS::CE::AnomalyMonitor",
     "AWS::CE::AnomalySubscription",
+    "AWS::Route53Resolver::FirewallDomainList",
+    "AWS::Route53Resolver::FirewallRuleGroup",
+    "AWS::Route53Resolver::FirewallRuleGroupAssociation",
 )
 _NUMBERS = {"Threshold": float, "Period": int, "EvaluationPeriods": int, "DatapointsToAlarm": int}
 
@@ -166,7 +192,11 @@ def _typed(given: Properties) -> Properties:
     return {key: _NUMBERS[key](value) if key in _NUMBERS else value for key, value in given.items()}
 
 
-def _model(kind: str, make: Callable[[str, Properties], Made]) -> type[CloudFormationModel]:  # noqa: C901
+def _model(  # noqa: C901
+    kind: str,
+    make: Callable[[str, Properties], Made],
+    change: Callable[[Any, Properties], Any] | None,
+) -> type[CloudFormationModel]:
     """The class by which moto creates resources of `kind`."""
 
     class Resource(CloudFormationModel):
@@ -204,7 +234,9 @@ def _model(kind: str, make: Callable[[str, Properties], Made]) -> type[CloudForm
             account_id: str,
             region_name: str,
         ) -> Any:
-            return cls(make(new_resource_name, cloudformation_json["Properties"]))
+            if change is None:
+                raise NotImplementedError(f"the kit cannot change a {kind}")
+            return change(original_resource, cloudformation_json["Properties"])
 
         @classmethod
         def delete_from_cloudformation_json(cls, *_: Any, **__: Any) -> None:

@@ -19,7 +19,7 @@ from tests.unit.functions.test_state_machine import PAYLOAD
 CLOUD = e.RunOptions(engine="aws")
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:fanfold-dev-attempt-docs:{}"
 TASK = "arn:aws:ecs:us-east-1:123456789012:task-definition/fanfold-dev-worker-implementer:{}"
-TARGETS = Targets(f"docs={ARN.format(7)}", f"implementer={TASK.format(3)}")
+TARGETS = Targets(f"docs={ARN.format(7)}", f"implementer={TASK.format(3)}", 8)
 
 
 def _wave(world: ScriptedWorld) -> Dispatch:
@@ -55,7 +55,7 @@ def test_a_light_role_goes_to_a_function_and_the_others_to_spot() -> None:
 
 def test_a_place_that_is_not_deployed_is_named() -> None:
     world = ScriptedWorld(admitted(unit("a"), options=CLOUD))
-    targets = Targets(f"docs={ARN}", "none")
+    targets = Targets(f"docs={ARN}", "none", 8)
     with pytest.raises(InvalidSettings, match="no fargate for the role 'implementer'"):
         pointers(_wave(world), world.state, "demo", {"a.1": _key("a.1")}, targets)
 
@@ -74,6 +74,13 @@ def test_a_full_wave_fits_into_the_payload_without_what_was_said() -> None:
     told = _told(world, "demo" * 10)
     assert len(told["attempts"]) == 100
     assert len(msgspec.json.encode(told)) < PAYLOAD / 4
+
+
+def test_a_run_has_no_more_at_once_than_the_deployment_has_room_for() -> None:
+    limits = e.RunLimits(1000 * CENT, 10 * CENT, concurrency=50)
+    units = [unit(chr(ord("a") + n)) for n in range(20)]
+    told = _told(ScriptedWorld(admitted(*units, limits=limits, options=CLOUD)))
+    assert (len(told["attempts"]), told["concurrency"]) == (20, TARGETS.most)
 
 
 def test_other_steps_are_told_whole_and_read_back() -> None:
