@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 AGENTS = ".claude/agents"
 KNOWN = ("read", "write", "edit", "glob", "grep", "bash", "submit")
 LOOKING = ("read", "glob", "grep")
+FILES = ("read", "write")
+OPERATIONS = (*FILES, "run")
 ALIASES = {"multiedit": "edit", "ls": "glob"}
 
 
@@ -50,7 +52,8 @@ class Role(msgspec.Struct, frozen=True):
 def parse_role(text: str, name: str) -> Role:
     """A role file; `name` is used where the front matter has none.
 
-    Tools that fanfold does not have are left out; without a `tools` line the role may only look.
+    Tools and operations that fanfold does not have are left out; without a `tools` line the role
+    may only look. `operations`, `reads` and `writes` bound it.
     Raises `UserError` for a file without front matter.
     """
     head, body = _split(text, name)
@@ -62,6 +65,9 @@ def parse_role(text: str, name: str) -> Role:
         tools=LOOKING if listed is None else _tools(listed),
         prompt=body.strip(),
         model="" if fields.get("model", "inherit") == "inherit" else fields["model"],
+        operations=_bound(fields),
+        reads=_globs(fields, "reads"),
+        writes=_globs(fields, "writes"),
     )
 
 
@@ -88,25 +94,34 @@ def ruled(role: Role, rules: RoleRules) -> Role:
     Commands do not know the bounds of paths: with those, a shell has to be asked for by name.
     """
     bounded = rules.reads is not None or rules.writes is not None
-    operations = ("read", "write") if bounded and rules.operations is None else rules.operations
+    operations = FILES if bounded and rules.operations is None else rules.operations
     return msgspec.structs.replace(
         role,
         tools=role.tools if rules.tools is None else tuple(rules.tools),
-        operations=operations,
-        reads=rules.reads,
-        writes=rules.writes,
+        operations=role.operations if operations is None else operations,
+        reads=role.reads if rules.reads is None else rules.reads,
+        writes=role.writes if rules.writes is None else rules.writes,
     )
 
 
 def project_role(role: Role, text: str) -> Role:
-    """The built-in `role` as the project's own file describes it: never with more tools.
+    """The built-in `role` as the project's own file describes it: never with more than it has.
 
     What else the file says is the project's, and stands with its instructions.
     """
-    head, _ = _split(text, role.name)
-    listed = _fields(head).get("tools")
+    fields = _fields(_split(text, role.name)[0])
+    listed = fields.get("tools")
     own = role.tools if listed is None else _tools(listed)
-    return msgspec.structs.replace(role, tools=tuple(t for t in role.tools if t in own))
+    bound = _bound(fields)
+    return msgspec.structs.replace(
+        role,
+        tools=tuple(t for t in role.tools if t in own),
+        operations=role.operations
+        if bound is None
+        else tuple(o for o in bound if role.operations is None or o in role.operations),
+        reads=_globs(fields, "reads") if role.reads is None else role.reads,
+        writes=_globs(fields, "writes") if role.writes is None else role.writes,
+    )
 
 
 def narrowed_hosts(text: str, hosts: Sequence[str]) -> tuple[str, ...]:
@@ -167,9 +182,25 @@ def _unquoted(value: str) -> str:
 
 
 def _words(listed: str) -> Iterator[str]:
-    """The items of a list in either of its forms, in lower case."""
+    """The items of a list in lower case."""
+    return (item.lower() for item in _items(listed))
+
+
+def _items(listed: str) -> Iterator[str]:
+    """The items of a list in either of its forms."""
     for word in listed.strip("[]").replace("\n", ",").split(","):
-        yield word.strip().removeprefix("-").strip("'\" ").lower()
+        yield word.strip().removeprefix("-").strip("'\" ")
+
+
+def _globs(fields: dict[str, str], name: str) -> tuple[str, ...] | None:
+    return tuple(filter(None, _items(fields[name]))) if name in fields else None
+
+
+def _bound(fields: dict[str, str]) -> tuple[str, ...] | None:
+    """The operations that are named; commands do not know the bounds of paths."""
+    if "operations" in fields:
+        return tuple(word for word in _words(fields["operations"]) if word in OPERATIONS)
+    return FILES if {"reads", "writes"} & fields.keys() else None
 
 
 def _tools(listed: str) -> tuple[str, ...]:

@@ -9,7 +9,14 @@ import msgspec
 import pytest
 
 from fanfold.agent.prompt import render
-from fanfold.agent.roles import load_role, narrowed_hosts, role_of
+from fanfold.agent.roles import (
+    load_role,
+    narrowed_hosts,
+    parse_role,
+    project_role,
+    role_of,
+    ruled,
+)
 from fanfold.ports import CommandResult
 from fanfold.run.access import Operation, Refusal
 from fanfold.run.attempt import RoleRules
@@ -134,6 +141,43 @@ def test_a_role_of_the_project_gains_nothing_over_the_built_in_one() -> None:
     assert (role.model, role.prompt) == ("", load_role("docs").prompt)
     ruled = a_context(role_file=(PATH, OWN), rules=RoleRules(tools=("read", "bash")))
     assert role_of(ruled).tools == ("read", "bash")
+
+
+@pytest.mark.parametrize(
+    ("lines", "operations", "reads", "writes"),
+    [
+        ("color: red", None, None, None),
+        ("operations: Read, Write, Spawn", ("read", "write"), None, None),
+        ("operations: [run]", ("run",), None, None),
+        ("reads: src/**, README.md", ("read", "write"), ("src/**", "README.md"), None),
+        ("writes:\n  - Docs/*.md", ("read", "write"), None, ("Docs/*.md",)),
+        ("writes: x\noperations: run, write", ("run", "write"), None, ("x",)),
+        ("writes:", ("read", "write"), None, ()),
+    ],
+)
+def test_front_matter_bounds_operations_and_paths(
+    lines: str,
+    operations: tuple[str, ...] | None,
+    reads: tuple[str, ...] | None,
+    writes: tuple[str, ...] | None,
+) -> None:
+    text = f"---\nname: x\n{lines}\ntools: Read, Bash\n---\nx\n"
+    for role in (parse_role(text, "x"), role_of(a_context(role_file=(PATH, text)))):
+        assert (role.operations, role.reads, role.writes) == (operations, reads, writes)
+        assert role.has_shell is (operations is None or "run" in operations)
+
+
+def test_a_role_of_the_project_lifts_no_bound_and_the_settings_may() -> None:
+    own = parse_role("---\noperations: read\nreads: a/**\n---\nx\n", "x")
+    wider = project_role(own, "---\noperations: read, run\nreads: '**'\nwrites: b/**\n---\nx\n")
+    assert (wider.operations, wider.reads, wider.writes) == (("read",), ("a/**",), ("b/**",))
+    rules = RoleRules(reads=("c/**",), operations=("read", "run"))
+    lifted = ruled(wider, rules)
+    assert (lifted.operations, lifted.reads, lifted.writes) == (
+        ("read", "run"),
+        ("c/**",),
+        ("b/**",),
+    )
 
 
 @pytest.mark.parametrize(
