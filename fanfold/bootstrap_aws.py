@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,20 +21,15 @@ from fanfold.adapters.aws.projections import Projections
 from fanfold.adapters.aws.sessions import AttemptSessions
 from fanfold.adapters.aws.slots import Slots
 from fanfold.adapters.aws.table import Table
-from fanfold.adapters.aws.task_token import TaskToken
 from fanfold.adapters.local.clock import SystemClock
-from fanfold.errors import SandboxUnavailable
+from fanfold.bootstrap_calls import LatePrices, model_of
 from fanfold.run.access import HARNESS, MODEL_PASS
 from fanfold.run.artifacts import attempt_file, verify_file
 from fanfold.run.batch_events import batch_stream
 from fanfold.settings import (
-    Credentials,
     credentials,
     deployment,
-    environment,
-    from_environment,
     offer,
-    worker,
 )
 from fanfold.steps.batch_request import project_of_batch
 from fanfold.steps.decide import lease_of, owner_of
@@ -48,22 +43,20 @@ if TYPE_CHECKING:
 
     from fanfold.adapters.aws.granted import Invoker
     from fanfold.adapters.git.snapshots import SnapshotRepository
+    from fanfold.bootstrap_prepare import Preparing
     from fanfold.ports import (
-        Callback,
         Checks,
         Clock,
         Grants,
         Lease,
-        Model,
-        Prices,
         Sandbox,
         Sessions,
         Vault,
         Workspaces,
     )
-    from fanfold.run.attempt import Context, Usage
     from fanfold.run.offer import Offered
-    from fanfold.settings import Deployment, Worker
+    from fanfold.settings import Deployment
+    from fanfold.steps.environment import Environments
 
 
 ANTHROPIC = "https://api.anthropic.com"
@@ -83,7 +76,7 @@ class Cloud:
     """What starts and steers executions; by run the ports of its steps, its project, its views.
 
     `announced` tells the event bus what there is to tell of a run. `batch_projected` brings the
-    views up to date with a batch, and tells of it.
+    views up to date with a batch, and tells of it. `preparing` is what making environments takes.
 
     `claimed` is the same with the rights of one attempt, which a worker needs before all else; it
     raises `LeaseHeld`, `AttemptOver`, `ClaimRefused` or `CloudError`. `sessions` are `grant`'s own.
@@ -99,6 +92,7 @@ class Cloud:
     announced: Callable[[str], None]
     batch_projected: Callable[[str], None]
     concurrency: int
+    preparing: Callable[[str], Preparing]
 
 
 @cache
@@ -106,49 +100,6 @@ def deployed() -> Cloud:
     """As the environment of this function says. Raises `InvalidSettings`."""
     folder = Path(tempfile.gettempdir()) / "fanfold"
     return aws(deployment(), Clients(), folder, offer=offer())
-
-
-@dataclass(frozen=True)
-class Post:
-    """A container's own: what it was told, who waits for it, and what it works with."""
-
-    worker: Worker
-    claim: Claim
-    callback: Callback
-    cloud: Cloud
-
-
-def post() -> Post:
-    """As the environment of this container says.
-
-    Raises `InvalidSettings`, or `SandboxUnavailable` where commands cannot be another user's.
-    """
-    from fanfold.bootstrap import holder
-
-    told, here, clients = worker(), deployment(), Clients()
-    folder = Path(tempfile.gettempdir()) / "fanfold"
-    return Post(
-        told,
-        Claim(told.run_id, told.attempt, told.key, holder()),
-        TaskToken(clients.state_machines, told.task_token),
-        aws(here, clients, folder, sandbox=_second_user(folder)),
-    )
-
-
-def _second_user(folder: Path) -> Sandbox:
-    from fanfold.adapters.local.sandbox import harden_process
-    from fanfold.adapters.local.sandbox_uid import SecondUser
-
-    harden_process()
-    guarded = SecondUser(environment(), folder)
-    routed = any(name.upper() == "HTTPS_PROXY" for name in environment())
-    # Where nothing leads out, tests that need loopback matter more than who asks for an address.
-    online = not routed and not guarded.can_guard()
-    sandbox = SecondUser(environment(), folder, online=True) if online else guarded
-    problem = sandbox.available()
-    if problem:
-        raise SandboxUnavailable(problem)
-    return sandbox
 
 
 def secret_reader() -> Callable[[str, bool], str]:
@@ -220,9 +171,15 @@ def _cloud(site: _Account, claimed: Callable[[Claim], Cloud]) -> Cloud:
     secret = _sealing(deployment, clients)
     sessions = AttemptSessions(clients.identity, deployment.session_role, site.clock, secret)
     return Cloud(
-        supervision,
-        *(site.wiring, site.project, site.projections, sessions, claimed),
-        *(site.announce, site.project_batch),
+        supervision=supervision,
+        wiring=site.wiring,
+        project=site.project,
+        projections=site.projections,
+        sessions=sessions,
+        claimed=claimed,
+        announced=site.announce,
+        preparing=site.preparing,
+        batch_projected=site.project_batch,
         concurrency=deployment.concurrency,
     )
 
@@ -250,12 +207,14 @@ class _Account:
         lease: Lease | None = None,
         model_pass: str = "",
         functions: Invoker | None = None,
+        attempt: str = "",
         home: str = "",
         offer: Offered | None = None,
     ) -> None:
-        """`home` is where an attempt may put what its checks are made of and say."""
+        """`home` is where the `attempt` may put what its checks are made of and say."""
         self.deployment, self.clients, self._folder = deployment, clients, folder
-        self._sandbox, self.clock, self._home = sandbox, clock, home
+        self._sandbox, self.clock = sandbox, clock
+        self._attempt, self._home = attempt, home
         self._offer = offer
         self.artifacts = S3ArtifactStore(clients.s3, deployment.artifact_bucket)
         self.coordination = Table(clients.dynamodb, deployment.coordination_table)
@@ -280,6 +239,7 @@ class _Account:
             lease,
             lease.model_pass,
             self._functions,
+            claim.attempt,
             attempt_file(claim.run_id, claim.attempt, epoch, "checks"),
         )
 
@@ -328,21 +288,22 @@ class _Account:
         Raises `ArtifactMissing` where the snapshot of its base is not there.
         """
         from fanfold.adapters.git.deferred import DeferredCheckouts
-        from fanfold.adapters.git.snapshots import SnapshotRepository, published_folder
-        from fanfold.adapters.git.workspaces import GitWorkspaces
+        from fanfold.adapters.git.workspaces import CHECKOUT, GitWorkspaces
         from fanfold.adapters.local.secrets import Secrets
 
         keyring = Keyring({MODEL_PASS: self._model_pass}.get)
         keyring.read(HARNESS, MODEL_PASS)
-        base = load_request(self.artifacts, run_id).pushed
-        repository = SnapshotRepository(
-            self._folder / f"{run_id}.git",
-            self.artifacts,
-            home=published_folder(run_id),
-            snapshots=[base],
-            publishes=not self.deployment.role,
+        repository = self._repository(run_id)
+        preparing = self.preparing(run_id, repository)
+        base = preparing.request.pushed
+        environments = preparing.environments(self.artifacts, partial(self._started_from, run_id))
+        workspaces = GitWorkspaces(
+            repository,
+            self._folder / "workspaces",
+            self._sandbox,
+            furnish=environments.furnish if environments else None,
+            at=self._folder.with_name(CHECKOUT),
         )
-        workspaces = GitWorkspaces(repository, self._folder / "workspaces", self._sandbox)
         return Wiring(
             events=self.events(run_id),
             artifacts=self.artifacts,
@@ -350,9 +311,9 @@ class _Account:
             clock=self.clock,
             repository=repository,
             workspaces=DeferredCheckouts(workspaces),
-            checks=self._checks(run_id, base, repository, workspaces),
-            models=partial(_model, self._model_pass),
-            prices=_LatePrices(),
+            checks=self._checks(run_id, base, repository, workspaces, environments),
+            models=partial(model_of, self._model_pass),
+            prices=LatePrices(),
             secrets=Secrets(keyring.given),
             has_shell=self._sandbox is not None,
             has_containers=self.deployment.profile != "lite",
@@ -360,8 +321,47 @@ class _Account:
             offer=self._offer,
         )
 
+    def _repository(self, run_id: str) -> SnapshotRepository:
+        from fanfold.adapters.git.snapshots import SnapshotRepository, published_folder
+
+        return SnapshotRepository(
+            self._folder / f"{run_id}.git",
+            self.artifacts,
+            home=published_folder(run_id),
+            snapshots=[load_request(self.artifacts, run_id).pushed],
+            publishes=not self.deployment.role,
+        )
+
+    def preparing(self, run_id: str, repository: SnapshotRepository | None = None) -> Preparing:
+        """What preparing the trees of a run takes; `repository` is the run's, opened before."""
+        from fanfold.adapters.aws.layers import S3Layers
+        from fanfold.adapters.git.workspaces import CHECKOUT, GitWorkspaces
+        from fanfold.bootstrap_prepare import Preparing
+
+        layers = S3Layers(self.clients.s3, self.deployment.artifact_bucket, self.artifacts)
+        workspaces = GitWorkspaces(
+            repository or self._repository(run_id),
+            self._folder / "workspaces",
+            self._sandbox,
+            at=self._folder.with_name(CHECKOUT),
+        )
+        return Preparing(load_request(self.artifacts, run_id), layers, workspaces)
+
+    def _started_from(self, run_id: str) -> str:
+        """The tree that this attempt, or else the run, started from."""
+        if not self._attempt:
+            return load_request(self.artifacts, run_id).base_tree
+        units = Journal(self.events(run_id), run_id).refresh().units
+        unit = units[self._attempt.rpartition(".")[0]]
+        return unit.try_of(self._attempt).dispatched.base_tree
+
     def _checks(
-        self, run_id: str, base: str, repository: SnapshotRepository, workspaces: Workspaces
+        self,
+        run_id: str,
+        base: str,
+        repository: SnapshotRepository,
+        workspaces: Workspaces,
+        environments: Environments | None,
     ) -> Checks:
         """In the function that has no rights, where there is one."""
         if not self.deployment.check_function or self._sandbox is not None:
@@ -385,36 +385,5 @@ class _Account:
                 repository, self.artifacts, published, self._home or verify_file(run_id, "trees")
             ),
             self._home or verify_file(run_id, "logs"),
+            environments.of if environments else None,
         )
-
-
-def _model(model_pass: str, context: Context) -> Model:
-    """Who has a pass shows it to the proxy in place of a key. Raises `MissingKey`."""
-    from fanfold.bootstrap import models_of
-
-    keys = credentials()
-    if model_pass:
-        keys = Credentials(auth_token=model_pass, base_url=keys.base_url)
-    return models_of(from_environment(), keys)(context)
-
-
-class _LatePrices:
-    """`ports.Prices`, loaded when the first is asked for, which control functions never do."""
-
-    @cached_property
-    def _prices(self) -> Prices:
-        from fanfold.bootstrap import prices_of
-
-        return prices_of(from_environment())
-
-    def cost(self, model: str, usage: Usage) -> int:
-        return self._prices.cost(model, usage)
-
-    def worst_case(self, model: str, input_tokens: int, max_tokens: int) -> int:
-        return self._prices.worst_case(model, input_tokens, max_tokens)
-
-    def room(self, model: str) -> int:
-        return self._prices.room(model)
-
-    def affordable_tokens(self, model: str, input_tokens: int, budget: int) -> int:
-        return self._prices.affordable_tokens(model, input_tokens, budget)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fanfold.adapters.git.packed import packed_repository
-from fanfold.adapters.git.workspaces import GitWorkspaces
+from fanfold.adapters.git.workspaces import CHECKOUT, GitWorkspaces
 from fanfold.adapters.local.clock import SystemClock
+from fanfold.adapters.local.layer_archive import unpack
 from fanfold.adapters.local.sandbox import harden_process
 from fanfold.adapters.local.sandbox_alone import Alone
 from fanfold.adapters.local.sandbox_uid import SecondUser
@@ -36,13 +37,26 @@ def carry_out(order: Order, left_s: float, home: Path | None = None) -> Done:
             web.fetch(url, place)
             return place
 
+        def furnished(order: Order, root: Path) -> list[str]:
+            if order.layer is None:
+                return []
+            place = folder / "layer"
+            web.fetch(order.layer[0], place)
+            return unpack(place, root, order.layer[1])
+
         def bench(order: Order) -> GitWorkspaces:
             packs = [
                 (fetched(number, pack, "pack"), fetched(number, index, "idx"))
                 for number, (pack, index) in enumerate(order.packs)
             ]
             repository = packed_repository(folder / "objects.git", packs)
-            return GitWorkspaces(repository, folder / "trees", sandbox(folder))
+            return GitWorkspaces(
+                repository,
+                folder / "trees",
+                sandbox(folder),
+                furnish=lambda _, root: furnished(order, root),
+                at=(home or Path(tempfile.gettempdir())) / CHECKOUT,
+            )
 
         return check(order, web, bench, SystemClock(), left_s)
 

@@ -104,7 +104,7 @@ class PrepareFailed(FanfoldError):
             names = ", ".join(f'"{host.removesuffix(":443")}"' for host in denied)
             told += f"; to let it reach what it asked for: `[prepare] network = [{names}]`"
         super().__init__(told)
-        self.command, self.code, self.output = command, code, output
+        self.command, self.code, self.output, self.denied = command, code, output, tuple(denied)
 
 
 class StreamConflict(FanfoldError):

@@ -16,9 +16,11 @@ from fanfold.run.incidents import Incident
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     import pygit2
 
+    from fanfold.run.environment import Failure, Layer
     from fanfold.run.events import Envelope, EventData
     from fanfold.run.grant import Granted, IssuedKey, Request, SessionCredentials
 
@@ -369,6 +371,16 @@ class NewsDesk(Protocol):
     def told(self, run_id: str) -> int: ...  # the version of the latest news; 0 for none
     def tell(self, kind: str, detail: dict[str, Any]) -> None: ...
     def note(self, run_id: str, version: int) -> None: ...  # never back to an earlier one
+
+
+class LayerStore(Protocol):
+    """What `[prepare]` made, by the digest of what it was made from."""
+
+    def find(self, digest: str) -> Layer | None: ...  # None: not there, or not whole
+    def put(self, layer: Layer, archive: Path) -> None: ...
+    def fetch(self, layer: Layer, place: Path) -> None: ...
+    def failure(self, digest: str) -> Failure | None: ...  # the latest
+    def fail(self, digest: str, failure: Failure) -> None: ...
 
 
 class Progress(Protocol):

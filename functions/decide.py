@@ -11,6 +11,7 @@ from fanfold.run.steps import Ended
 from fanfold.steps.decide import advance
 from fanfold.steps.grant import draw_keys
 from fanfold.steps.hand_over import hand_over, is_superseded
+from fanfold.steps.prepare import unprepared
 from functions.handling import DecideTurn, logger
 from functions.pointers import Targets, pointers
 
@@ -33,6 +34,9 @@ def handler(
         journal, turn.execution, supervision
     ):
         return {**answer, "step": {"type": Ended.__struct_config__.tag}}
+    trees = unprepared(journal.state, supervision.artifacts)
+    if trees:
+        return {**answer, "step": {"type": "prepare", "trees": trees}}
     step = advance(journal, supervision.lease)
     keys = draw_keys(step, journal.state, supervision)
     project = cloud.project(turn.run_id)

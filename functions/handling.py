@@ -38,6 +38,13 @@ class DecideTurn(Turn, frozen=True):
     containers: str
 
 
+class PrepareTurn(Turn, frozen=True):
+    """A turn before a step that needs `trees` prepared; `built` is whose builder has just ended."""
+
+    trees: tuple[str, ...]
+    built: str = ""
+
+
 class AskTurn(Turn, frozen=True):
     """A turn with the token that its execution waits for."""
 

@@ -28,6 +28,7 @@ class Size(NamedTuple):
 CONTROL = {
     "admit": Size(120, 1024),
     "decide": Size(60, 1024),
+    "prepare": Size(600, 2048),
     "merge": Size(600, 2048),
     "verify": Size(900, 1024),
     "ask": Size(30, 512),
@@ -71,6 +72,14 @@ def work(access: Access) -> Sequence[iam.PolicyStatement]:
     return [*access.call_models(), access.invoke("grant")]
 
 
+def build(access: Access) -> Sequence[iam.PolicyStatement]:
+    """What the builder may do: read objects that trees are made of, and write what it made."""
+    return [
+        access.read_artifacts("runs/*/git/", "runs/*/base.json", SNAPSHOTS, DEPENDENCIES),
+        *(access.list_artifacts(), access.write_artifacts(DEPENDENCIES), access.use_key()),
+    ]
+
+
 def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
     fold = [access.read_events(), access.append_events(), access.list_artifacts()]
     step = [
@@ -86,6 +95,10 @@ def _own(name: str, access: Access) -> list[iam.PolicyStatement]:
     table: dict[str, list[iam.PolicyStatement]] = {
         "admit": step,
         "decide": supervise,
+        "prepare": [
+            *(*fold, access.read_artifacts(RUNS, SNAPSHOTS, DEPENDENCIES)),
+            *(access.write_artifacts(RUNS), access.hold_leases()),
+        ],
         "merge": step,
         "verify": [*step, access.invoke("check")],
         "ask": supervise,

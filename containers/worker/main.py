@@ -8,14 +8,14 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from fanfold.bootstrap_aws import post
+from fanfold.bootstrap_worker import post
 from fanfold.errors import FanfoldError
 from fanfold.steps.serve import INTERRUPTED, LATE, Entered, Pulse, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fanfold.bootstrap_aws import Post
+    from fanfold.bootstrap_worker import Post
 
 SAVING_S, LAST_S = 240.0, 30.0
 """How long before nobody waits any more it saves what it has, and is gone whatever hangs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
+from fanfold.adapters.local.registries import public_hosts
 from fanfold.bootstrap import prices_of, secret_scanner
 from fanfold.cli.engines import LOCAL, engine_of
 from fanfold.cli.engines.whereabouts import place_of
@@ -79,6 +80,7 @@ def build_request(
         roles=settings.roles,
         network=settings.network.allow,
         prepare=settings.prepare.commands,
+        prepare_network=public_hosts(settings.prepare.network),
         left_out=base.left_out,
         provider=settings.model.played_by,
         predicted=predictions(plan, args),

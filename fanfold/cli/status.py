@@ -57,6 +57,7 @@ def describe(view: dict[str, Any]) -> str:
     ]
     lines = [
         f"run {view['run']}: {view['outcome']}{'' if view['verified'] else ', unverified'}",
+        *([view["error"]] if view.get("error") else []),
         "",
         table(("task", "state", "reason", "cost", "title"), rows),
         "",

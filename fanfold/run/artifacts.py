@@ -7,6 +7,7 @@ WAITING = "waiting/"
 REQUESTS = "requests/"
 BATCH_REQUESTS = f"{REQUESTS}batches/"
 UNDER_WAY = "under-way/"
+DEPENDENCIES = "deps/"
 
 
 def run_file(run_id: str, name: str) -> str:
@@ -61,6 +62,16 @@ def queue_file(when: str, run_id: str) -> str:
 def snapshot_file(oid: str, suffix: str) -> str:
     """A commit or a tree with all its files; the `idx` is written last."""
     return f"snapshots/{oid}.{suffix}"
+
+
+def layer_file(digest: str, suffix: str) -> str:
+    """What `[prepare]` made; the `json` is written last."""
+    return f"{DEPENDENCIES}{digest}.{suffix}"
+
+
+def prepared_file(run_id: str, tree: str) -> str:
+    """What there is prepared for a tree of the run."""
+    return run_file(run_id, f"prepared/{tree}.json")
 
 
 def request_file(run_id: str) -> str:

@@ -120,6 +120,7 @@ def _resumed(state: RunState, data: e.RunResumed, _: datetime) -> None:
         state.cap = data.cap
     state.warned = state.warned and state.spent >= WARN_AT * state.cap
     state.outcome = state.failure = state.rejected = None
+    state.trouble = ""
     state.cancelled = False
     for name, unit in list(state.units.items()):
         if unit.status is UnitStatus.FAILED and unit.reason in RESUMABLE:
@@ -242,6 +243,12 @@ def _ended(outcome: Outcome) -> Callable[[RunState, e.EventData, datetime], None
     return end
 
 
+def _failed(state: RunState, data: e.RunFailed, _: datetime) -> None:
+    """What broke outside of every task is told in words; what a task ended with has its code."""
+    state.outcome = Outcome.FAILED
+    state.trouble = "" if data.reason == state.failure else data.reason
+
+
 HANDLERS: dict[type[e.EventData], Callable[[RunState, Any, datetime], None]] = {
     e.RunRequested: _requested,
     e.RunRejected: _rejected,
@@ -267,7 +274,7 @@ HANDLERS: dict[type[e.EventData], Callable[[RunState, Any, datetime], None]] = {
     e.PlanWrittenBack: _written_back,
     e.RunCompleted: _ended(Outcome.COMPLETED),
     e.RunIncomplete: _ended(Outcome.INCOMPLETE),
-    e.RunFailed: _ended(Outcome.FAILED),
+    e.RunFailed: _failed,
     e.RunCancelled: _ended(Outcome.CANCELLED),
 }
 BEFORE_ADMISSION = frozenset(

@@ -54,6 +54,25 @@ def out_of_reach(offer: Offered, hosts: Iterable[str]) -> list[str]:
     return [host for host in hosts if not any(_covers(wide, host) for wide in offer.egress)]
 
 
+def prepare_problem(offer: Offered | None, hosts: Iterable[str], *, containers: bool) -> str | None:
+    """Why an environment cannot be made there, whose commands may reach `hosts`, and the mend."""
+    if not containers:
+        return (
+            "[prepare] is carried out in a container, and this deployment has the profile lite, "
+            "which has none: deploy the profile full, or set FANFOLD_PREPARE_COMMANDS='[]' for "
+            "checks that need nothing prepared"
+        )
+    missing = out_of_reach(offer, hosts) if offer else []
+    if not missing:
+        return None
+    named = ", ".join(missing)
+    return (
+        f"[prepare] may reach {named}, and no container of this deployment does: add "
+        f"{msgspec.json.encode(missing).decode()} to `egress` {AGAIN}, or take it out of `network` "
+        "in [prepare] of fanfold.toml"
+    )
+
+
 def _covers(wide: str, host: str) -> bool:
     """`*.example.com` stands for all below it."""
     return host == wide or (wide.startswith("*.") and host.endswith(wide[1:]))

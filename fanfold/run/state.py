@@ -181,6 +181,7 @@ class RunState(msgspec.Struct):
     rejected: str | None = None
     outcome: Outcome | None = None
     failure: str | None = None
+    trouble: str = ""
     generation: int = 1
     options: RunOptions = RunOptions()
     limits: RunLimits = RunLimits(cap=0)

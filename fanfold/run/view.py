@@ -98,6 +98,7 @@ def run_view(state: RunState, *, interrupted: bool = False) -> dict[str, Any]:
         "metrics": metrics_view(run_metrics(state)),
         "duration_s": _duration(state),
         "next": next_commands(state),
+        **({"error": state.trouble} if state.trouble else {}),
     }
 
 

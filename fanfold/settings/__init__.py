@@ -17,10 +17,12 @@ from fanfold.run.attempt import RoleRules
 from fanfold.run.events import CheckSpec
 from fanfold.run.money import from_dollars
 from fanfold.settings.deployed import (
+    Builder,
     Deployment,
     Offer,
     Proxy,
     Worker,
+    builder,
     deployment,
     deployment_of,
     offer,
@@ -37,11 +39,13 @@ if TYPE_CHECKING:
 
 FILE = "fanfold.toml"
 __all__ = [
+    "Builder",
     "Deployment",
     "Offer",
     "Proxy",
     "Worker",
     "aws_region",
+    "builder",
     "deployment",
     "deployment_of",
     "environment",

@@ -97,6 +97,17 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
         return f"Worker({self.run_id!r}, {self.attempt!r})"
 
 
+class Builder(msgspec.Struct, frozen=True, kw_only=True):
+    """What the state machine tells the container that prepares a tree: the layer's digest, whose
+    run needs it. Field by field this is its environment, `FANFOLD_BUILDER_<FIELD>`.
+    """
+
+    run_id: str
+    generation: int
+    tree: str
+    digest: str
+
+
 def deployment(environ: Mapping[str, str] | None = None) -> Deployment:
     """Where this function is deployed. Raises `InvalidSettings` for what is missing or misfits."""
     return _told(Deployment, environ)
@@ -112,6 +123,11 @@ def offer(environ: Mapping[str, str] | None = None) -> Offer | None:
 def worker(environ: Mapping[str, str] | None = None) -> Worker:
     """What this container is for. Raises `InvalidSettings` for what is missing or misfits."""
     return _told(Worker, environ)
+
+
+def builder(environ: Mapping[str, str] | None = None) -> Builder:
+    """What this container is to prepare. Raises `InvalidSettings`."""
+    return _told(Builder, environ)
 
 
 def proxy(environ: Mapping[str, str] | None = None) -> Proxy:

@@ -60,7 +60,7 @@ def detail_of(news: News) -> dict[str, Any]:
         "id": f"{state.run_id}/{news.version}",
         "run": state.run_id,
         "outcome": news.outcome.value,
-        "reason": state.rejected or state.failure,
+        "reason": state.rejected or state.trouble or state.failure,
         "verified": state.verified,
         "plan": state.plan,
         "base": state.base,

@@ -23,13 +23,15 @@ KEPT = 200_000
 class Order(msgspec.Struct, frozen=True):
     """A tree in packs, each with its index, and what to run on it; places are signed URLs.
 
-    The results, as JSON, are put at `log`: nothing of what a command said is in the answer.
+    The results, as JSON, are put at `log`: nothing of what a command said is in the answer. `layer`
+    is what was prepared for the tree, with its SHA-256.
     """
 
     tree: str
     packs: tuple[tuple[str, str], ...]
     commands: tuple[tuple[str, float], ...]
     log: str
+    layer: tuple[str, str] | None = None
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from fanfold.agent.roles import load_role, project_role, role_names, ruled
 from fanfold.run.events import RunAdmitted, RunRejected
-from fanfold.run.offer import model_problem
+from fanfold.run.offer import model_problem, prepare_problem
 from fanfold.steps.context import find_role
 
 if TYPE_CHECKING:
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 def placed(admitted: RunAdmitted, request: Request, wiring: Wiring) -> RunAdmitted | RunRejected:
     """The admission with what decides about places; a refusal where a unit has none here.
 
-    Or where a model is not to be had in this deployment.
+    Or where a model is not to be had in this deployment, or the environment cannot be made there.
 
     A deployment without containers has no shell for anybody: its roles work with file tools.
     """
     problem = model_problem(wiring.offer, request.named_models) if wiring.offer else None
+    if not problem and request.prepare and (wiring.has_containers or request.has_checks):
+        hosts, containers = request.prepare_network, wiring.has_containers
+        problem = prepare_problem(wiring.offer, hosts, containers=containers)
     if problem:
         return RunRejected(problem)
     shells = tuple(name for name in role_names() if _has_shell(name, request, wiring))

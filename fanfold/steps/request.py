@@ -64,6 +64,7 @@ class Request(msgspec.Struct, frozen=True):
     roles: dict[str, RoleRules] = {}
     network: tuple[str, ...] = ()
     prepare: tuple[str, ...] = ()
+    prepare_network: tuple[str, ...] = ()
     left_out: int = 0
     provider: str = ""
     predicted: dict[str, tuple[Predicted, ...]] = {}
@@ -85,6 +86,11 @@ class Request(msgspec.Struct, frozen=True):
         """Every model that a role may be played by."""
         roles = {"", *self.models, *self.roles}
         return sorted({self.model_for(role) for role in roles})
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether any command is run on what agents make."""
+        return bool(self.checks or self.unit_checks)
 
     @property
     def named_hosts(self) -> list[str]:

@@ -49,6 +49,10 @@ WORK = [
 ]
 
 
+BUILD = [
+    *("kms:Decrypt", "kms:GenerateDataKey"),
+    *("s3:GetObject", "s3:ListBucket", "s3:PutObject"),
+]
 RUN_STEPS = [
     *("ecs:DescribeTasks", "ecs:RunTask", "ecs:StopTask", "ecs:TagResource", "iam:PassRole"),
     *("events:DescribeRule", "events:PutRule", "events:PutTargets", "lambda:InvokeFunction"),
@@ -78,6 +82,7 @@ class Boundaries(Construct):
             self, settings, "Supervisor", [*OBSERVE, *SAMPLE, *DELIVER_LOGS, *RUN_STEPS]
         )
         self.worker = _policy(self, settings, "Worker", [*OBSERVE, *WORK, *PULL])
+        self.builder = _policy(self, settings, "Builder", BUILD)
         self.session = _policy(self, settings, "Session", [*STORE, "lambda:InvokeFunction"])
 
 

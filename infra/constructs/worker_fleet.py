@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from aws_cdk import Aws, Duration, RemovalPolicy, Tags
 from aws_cdk import aws_ecr_assets as ecr_assets
@@ -22,13 +22,21 @@ if TYPE_CHECKING:
     from infra.bundle import Bundle
     from infra.settings import CloudSettings
 
-CONTAINER = "worker"
+CONTAINER, BUILDER = "worker", "builder"
 AGENT_TAG = "agent"
 """By which billing tells kinds of agents apart; the state machine tags tasks with it, too."""
 
 CPU, MEMORY_MB, DISK_GB = 2048, 8192, 50
 SPOT_NOTICE = Duration.seconds(120)
 """How long ahead Spot tells a task of its end; it saves a checkpoint in it."""
+
+
+class Build(NamedTuple):
+    """What the container that prepares trees is told and may do, bounded."""
+
+    environment: Mapping[str, str]
+    statements: Sequence[iam.PolicyStatement]
+    boundary: iam.IManagedPolicy
 
 
 class WorkerFleet(Construct):
@@ -49,6 +57,7 @@ class WorkerFleet(Construct):
         environments: Mapping[str, Mapping[str, str]],
         boundary: iam.IManagedPolicy,
         statements: Sequence[iam.PolicyStatement],
+        build: Build,
     ) -> None:
         """`environments` are the variables of each role's container; `statements` what all may."""
         super().__init__(scope, construct_id)
@@ -70,16 +79,19 @@ class WorkerFleet(Construct):
             platform=ecr_assets.Platform.LINUX_ARM64,
             extra_hash=context.digest,
         )
-        self._execution_role = self._role("Execution", "worker-start")
+        self._execution_role = self._role("Execution", "worker-start", boundary)
         acknowledge(
             self._execution_role,
             ("AwsSolutions-IAM5[Resource::*]", "A registry's login names no repository."),
         )
         self.roles: dict[str, iam.Role] = {}
         self.task_definitions = {
-            role: self._task_definition(role, variables, statements)
+            role: self._task_definition(
+                role, self._worker_role(role, statements), variables, ["containers.worker.main"]
+            )
             for role, variables in environments.items()
         }
+        self.builder = self._builder(build)
 
     @property
     def family(self) -> str:
@@ -91,7 +103,7 @@ class WorkerFleet(Construct):
         here = f"{Aws.REGION}:{Aws.ACCOUNT_ID}"
         families = [
             f"arn:aws:ecs:{here}:task-definition/{self.family.format(role)}:*"
-            for role in self.task_definitions
+            for role in (*self.task_definitions, BUILDER)
         ]
         tasks = f"arn:aws:ecs:{here}:task/{self._settings.name('workers')}/*"
         passed = [self._execution_role.role_arn, *(role.role_arn for role in self.roles.values())]
@@ -120,15 +132,31 @@ class WorkerFleet(Construct):
             ),
         ]
 
-    def _task_definition(
-        self, role: str, variables: Mapping[str, str], statements: Sequence[iam.PolicyStatement]
-    ) -> ecs.FargateTaskDefinition:
-        self.roles[role] = self._role(role.title(), f"worker-{role}")
-        for statement in statements:
-            self.roles[role].add_to_policy(statement)
+    def _builder(self, build: Build) -> ecs.FargateTaskDefinition:
+        """The same image, to make environments; it calls no model and holds no key."""
+        role = self._role("Builder", BUILDER, build.boundary)
+        for statement in build.statements:
+            role.add_to_policy(statement)
         acknowledge_wildcards(
-            self.roles[role], statements, "Fan-outs of the one state machine, by their labels."
+            role, build.statements, "The objects that trees of runs are made of, and dependencies."
         )
+        self.roles[BUILDER] = role
+        return self._task_definition(
+            BUILDER, role, build.environment, ["containers.worker.prepare"]
+        )
+
+    def _worker_role(self, role: str, statements: Sequence[iam.PolicyStatement]) -> iam.Role:
+        made = self.roles[role] = self._role(role.title(), f"worker-{role}", self._boundary)
+        for statement in statements:
+            made.add_to_policy(statement)
+        acknowledge_wildcards(
+            made, statements, "Fan-outs of the one state machine, by their labels."
+        )
+        return made
+
+    def _task_definition(
+        self, role: str, task_role: iam.Role, variables: Mapping[str, str], module: list[str]
+    ) -> ecs.FargateTaskDefinition:
         definition = ecs.FargateTaskDefinition(
             self,
             f"{role.title()}Task",
@@ -140,7 +168,7 @@ class WorkerFleet(Construct):
                 cpu_architecture=ecs.CpuArchitecture.ARM64,
                 operating_system_family=ecs.OperatingSystemFamily.LINUX,
             ),
-            task_role=cast("iam.IRole", self.roles[role]),
+            task_role=cast("iam.IRole", task_role),
             execution_role=cast("iam.IRole", self._execution_role),
         )
         # The one capability that Fargate adds: what guards connections may look at who makes them.
@@ -150,6 +178,7 @@ class WorkerFleet(Construct):
             CONTAINER,
             linux_parameters=limits,
             image=ecs.ContainerImage.from_docker_image_asset(self._image),
+            entry_point=["python", "-m", *module],
             stop_timeout=SPOT_NOTICE,
             environment=dict(variables),
             logging=ecs.LogDrivers.aws_logs(
@@ -164,11 +193,11 @@ class WorkerFleet(Construct):
         )
         return definition
 
-    def _role(self, construct_id: str, name: str) -> iam.Role:
+    def _role(self, construct_id: str, name: str, boundary: iam.IManagedPolicy) -> iam.Role:
         return iam.Role(
             self,
             f"{construct_id}Role",
             role_name=self._settings.name(name),
             assumed_by=cast("iam.IPrincipal", iam.ServicePrincipal("ecs-tasks.amazonaws.com")),
-            permissions_boundary=self._boundary,
+            permissions_boundary=boundary,
         )

@@ -19,7 +19,7 @@ from infra.constructs.python_function import PythonFunction, Workplace
 from infra.constructs.supervisor import Supervisor, functions_of, placeholder_of
 from infra.constructs.triggers import Triggers
 from infra.constructs.user_access import UserAccess
-from infra.constructs.worker_fleet import AGENT_TAG, WorkerFleet
+from infra.constructs.worker_fleet import AGENT_TAG, Build, WorkerFleet
 from infra.settings import Profile
 
 if TYPE_CHECKING:
@@ -207,6 +207,11 @@ class ControlStack(Stack):
             environments={role: self._worker_variables(role) for role in roles},
             boundary=cast("iam.IManagedPolicy", self._boundaries.worker),
             statements=[*functions.work(self._access), self._access.report_back()],
+            build=Build(
+                {**self._deployment().environment(), **proxy_variables(self._settings)},
+                functions.build(self._access),
+                cast("iam.IManagedPolicy", self._boundaries.builder),
+            ),
         )
 
     def _supervisor(self) -> Supervisor | None:
@@ -237,6 +242,9 @@ class ControlStack(Stack):
             "Cluster": self._settings.name("workers"),
             "WorkerTaskDefinitions": _by_role(
                 {role: task.task_definition_arn for role, task in containers.items()}
+            ),
+            "BuilderTaskDefinition": (
+                self.fleet.builder.task_definition_arn if self.fleet else "none"
             ),
             "WorkerSubnets": Fn.join(",", subnets.subnet_ids),
             "WorkerSecurityGroup": self._network.worker_group.security_group_id,

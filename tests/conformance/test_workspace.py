@@ -260,3 +260,25 @@ def test_what_the_stop_signal_raises_goes_through_and_nothing_runs_on(
         workspace.run(f"sleep 1.5; touch {tmp_path}/late", 30, lost)
     time.sleep(1.5)
     assert not (tmp_path / "late").exists()
+
+
+def test_one_place_for_checkouts_is_given_to_one_at_a_time(
+    repository: GitRepository, tmp_path: Path
+) -> None:
+    place = tmp_path / "place"
+    sandbox = NoSandbox({"PATH": os.defpath, "HOME": str(tmp_path)})
+    made = [GitWorkspaces(repository, tmp_path / "home", sandbox, at=place) for _ in range(2)]
+    tree = repository.tree_of("HEAD")
+    first = made[0].open(tree, shell=True, name="a")
+    second = made[1].open(tree, shell=True, name="b")
+    where = [w.run("pwd; touch left", 5).output.strip() for w in (first, second)]
+    assert where[0] == str(place / "tree") != where[1]
+    made[0].close()
+    first.close()
+    assert not place.exists()
+    again = made[1].open(tree, shell=True, name="c")
+    assert again.run("pwd; ls left", 5).output.splitlines()[0] == str(place / "tree")
+    assert again.run("test -e left", 5).exit_code == 1
+    for each in made:
+        each.close()
+    assert not place.exists()

@@ -50,6 +50,7 @@ GOLDEN = {
         *("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
         *("s3:GetObject", "s3:ListBucket", "sts:AssumeRole", "sts:TagSession"),
     },
+    "prepare": STEP | {"dynamodb:UpdateItem"},
     "merge": STEP,
     "verify": STEP | {"lambda:InvokeFunction"},
     "write-back": STEP,

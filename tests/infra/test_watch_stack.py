@@ -62,4 +62,4 @@ def test_what_works_for_an_agent_is_tagged_with_it(full_assembly: Path) -> None:
         for kind in ("AWS::Lambda::Function", "AWS::ECS::TaskDefinition")
         for each in properties(control, kind)
     ]
-    assert sorted(tag for tag in tagged if tag) == sorted(2 * roles(ROOT))
+    assert sorted(tag for tag in tagged if tag) == sorted([*(2 * roles(ROOT)), "builder"])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.kit.templates import Resource, Template
 
 DOCKERFILE = "containers/worker/Dockerfile"
+PLACES = (*roles(ROOT), "builder")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def supervisor(template: Template) -> list[Resource]:
 
 def test_every_role_has_a_task_that_has_two_minutes_to_save_its_work(template: Template) -> None:
     tasks = properties(template, "AWS::ECS::TaskDefinition")
-    assert {t["Family"] for t in tasks} == {f"fanfold-dev-worker-{role}" for role in roles(ROOT)}
+    assert {t["Family"] for t in tasks} == {f"fanfold-dev-worker-{role}" for role in PLACES}
     for task in tasks:
         (container,) = task["ContainerDefinitions"]
         assert container["Name"] == "worker"
@@ -75,7 +76,7 @@ def test_the_supervisor_runs_its_own_tasks_in_its_own_cluster_alone(template: Te
     for statement in supervisor(template):
         if "ecs:RunTask" in as_list(statement["Action"]):
             families = {plain(r).rpartition("/")[2] for r in as_list(statement["Resource"])}
-            assert families == {f"fanfold-dev-worker-{role}:*" for role in roles(ROOT)}
+            assert families == {f"fanfold-dev-worker-{role}:*" for role in PLACES}
             assert "ecs:cluster" in statement["Condition"]["ArnEquals"]
 
 

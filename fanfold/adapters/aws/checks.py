@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
 from fanfold.adapters.aws.failures import translated
-from fanfold.errors import CloudError, CloudUnavailable, Stopped
+from fanfold.errors import CloudError, CloudUnavailable, PrepareFailed, Stopped
 from fanfold.ports import CommandResult
+from fanfold.run.artifacts import layer_file
 from fanfold.steps.check import Done, Order
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from fanfold.ports import ArtifactStore, StopSignal
+    from fanfold.run.environment import Layer
 
     Packs = Callable[[str, Sequence[str]], tuple[str, Iterable[str]]]
 
@@ -37,11 +39,19 @@ class Invoker(Protocol):
     def invoke(self, *, FunctionName: str, Payload: bytes) -> Any: ...  # noqa: N803
 
 
+class _Place(NamedTuple):
+    """What commands run on: a tree, the keys of its packs, and its layer, if any."""
+
+    tree: str
+    packs: tuple[str, ...]
+    layer: Layer | None
+
+
 class FunctionChecks:
     """`ports.Checks`: the commands share a checkout as far as the time of one call goes.
 
     `packs` gives a tree without the files to hide, and the keys, without their suffixes, of packs
-    that hold it together; logs are put below `home`.
+    that hold it together; logs are put below `home`. `layer_of` is what a tree finds prepared.
     """
 
     def __init__(
@@ -53,9 +63,11 @@ class FunctionChecks:
         artifacts: ArtifactStore,
         packs: Packs,
         home: str,
+        layer_of: Callable[[str], Layer] | None = None,
     ) -> None:
         self._functions, self._function, self._s3, self._bucket = functions, function, s3, bucket
         self._artifacts, self._packs, self._home = artifacts, packs, home
+        self._layer_of = layer_of
 
     def run(
         self,
@@ -74,27 +86,23 @@ class FunctionChecks:
         results: list[CommandResult] = []
         if not commands:
             return results
+        try:
+            layer = self._layer_of(tree) if self._layer_of else None
+        except PrepareFailed as error:
+            return [CommandResult(error.code, f"{error}\n{error.output}", 0.0)] * len(commands)
         visible, packs = self._packs(tree, hide)
-        known = list(packs)
+        place = _Place(visible, tuple(packs), layer)
         while left := tuple(commands[len(results) :]):
-            some = self._call(visible, known, left, stop)
-            results += some or self._call(visible, known, left[:1], stop)
+            some = self._call(place, left, stop)
+            results += some or self._call(place, left[:1], stop)
         return results
 
     def _call(
-        self,
-        tree: str,
-        packs: Sequence[str],
-        commands: tuple[tuple[str, float], ...],
-        stop: StopSignal | None,
+        self, place: _Place, commands: tuple[tuple[str, float], ...], stop: StopSignal | None
     ) -> list[CommandResult]:
         """Results of the first commands; none where the place was ended by one of several."""
-        log = f"{self._home}/{tree}-{secrets.token_hex(4)}.log"
-        signed = tuple(
-            (self._url("get_object", f"{key}.pack"), self._url("get_object", f"{key}.idx"))
-            for key in packs
-        )
-        order = Order(tree, signed, commands, self._url("put_object", log))
+        log = f"{self._home}/{place.tree}-{secrets.token_hex(4)}.log"
+        order = self._order(place, commands, log)
         answer, told = self._invoke(order) if stop is None else self._watched(order, stop)
         if "FunctionError" in answer:
             return self._without_log(commands, msgspec.json.decode(told))
@@ -103,6 +111,17 @@ class FunctionChecks:
         if not 0 < done.finished == len(results):
             raise CloudError(f"the check function's log {log!r} is not of its answer")
         return results
+
+    def _order(self, place: _Place, commands: tuple[tuple[str, float], ...], log: str) -> Order:
+        packs = tuple(
+            (self._url("get_object", f"{key}.pack"), self._url("get_object", f"{key}.idx"))
+            for key in place.packs
+        )
+        layer = None
+        if place.layer is not None:
+            key = layer_file(place.layer.digest, "tar.gz")
+            layer = (self._url("get_object", key), place.layer.sha256)
+        return Order(place.tree, packs, commands, self._url("put_object", log), layer)
 
     def _invoke(self, order: Order) -> tuple[Any, bytes]:
         with translated("call the check function"):

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     Furnish = Callable[[str, Path], Sequence[str]]
 
+CHECKOUT = "fanfold-checkout"
+"""The one place for checkouts in containers and functions, below the folder for temporary files."""
+
 _BASES_KEPT = 8
 
 
@@ -34,7 +37,8 @@ class GitWorkspaces:
     """`ports.Workspaces`: overlays without a shell, checkouts below `home` with one.
 
     `home` is a folder of the user's own; `furnish` puts prepared files for a tree into a fresh
-    checkout and gives the patterns that its `tree` leaves out.
+    checkout and gives the patterns that its `tree` leaves out. With `at` there is one place for
+    checkouts, as what was prepared may hold its path; who finds it taken gets another one.
     """
 
     def __init__(
@@ -45,12 +49,14 @@ class GitWorkspaces:
         *,
         max_file_bytes: int = MAX_FILE_BYTES,
         furnish: Furnish | None = None,
+        at: Path | None = None,
     ) -> None:
         self._repository, self._home, self._sandbox = repository, home, sandbox
-        self._limit, self._furnish = max_file_bytes, furnish
+        self._limit, self._furnish, self._at = max_file_bytes, furnish, at
         self._lock = threading.Lock()
         self._bases: dict[str, Base] = {}
         self._folder: _Folder | None = None
+        self._lock_on_own: int | None = None
 
     def open(
         self,
@@ -81,7 +87,7 @@ class GitWorkspaces:
     ) -> Checkout:
         base, folder = self._base(tree), self._opened()
         label = re.sub(r"[^\w.-]", "-", name)[:40]
-        place = Path(tempfile.mkdtemp(prefix=f"{label}-", dir=folder.path))
+        place, discard = self._place(label, folder)
         root = place / "tree"
         root.mkdir()
         try:
@@ -95,14 +101,31 @@ class GitWorkspaces:
                 exclude=exclude,
                 hosts=hosts,
                 max_file_bytes=self._limit,
-                discard=lambda: remove(place),
+                discard=discard,
             )
         except BaseException:
-            remove(place)
+            discard()
             raise
+
+    def _place(self, label: str, folder: _Folder) -> tuple[Path, Callable[[], None]]:
+        """An empty folder for a checkout, and what removes it."""
+        lock = _taken(self._at) if self._at else None
+        if self._at is None or lock is None:
+            place = Path(tempfile.mkdtemp(prefix=f"{label}-", dir=folder.path))
+            return place, lambda: remove(place)
+        self._lock_on_own = lock
+        return self._at, self._leave_own
+
+    def _leave_own(self) -> None:
+        """Remove the checkout in the one place for them, if it is there."""
+        lock, self._lock_on_own = self._lock_on_own, None
+        if self._at is not None and lock is not None:
+            remove(self._at)
+            os.close(lock)
 
     def close(self) -> None:
         """Remove every workspace of this process."""
+        self._leave_own()
         with self._lock:
             if self._folder is not None:
                 self._folder.close()
@@ -152,6 +175,24 @@ def _locked(home: Path) -> tuple[Path, int]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if path.exists():
                 return path, lock
+            os.close(lock)
+
+
+def _taken(place: Path) -> int | None:
+    """A lock on the folder `place`, which is empty then; None where another checkout is there."""
+    while True:
+        place.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            lock = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(lock)
+                return None
+            if place.exists() and place.stat().st_ino == os.fstat(lock).st_ino:
+                for left in place.iterdir():
+                    remove(left)
+                return lock
             os.close(lock)
 
 

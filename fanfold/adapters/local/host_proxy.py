@@ -44,16 +44,18 @@ def proxy_variables(address: str) -> dict[str, str]:
 class HostProxy:
     """Serves as an HTTP proxy while it is entered: at `folder/socket`, or at a port of loopback.
 
-    Whoever comes to the port must know the password in `address`.
+    Whoever comes to the port must know the password in `address`. What it lets through goes by the
+    proxy at `upstream`, where that is the only way out of here.
     """
 
-    def __init__(self, allow: Sequence[str], *, port: bool = False) -> None:
-        self._allow, self._port = tuple(allow), port
+    def __init__(self, allow: Sequence[str], *, port: bool = False, upstream: str = "") -> None:
+        self._allow, self._port, self._upstream = tuple(allow), port, upstream
         self._server: _UnixServer | _PortServer | None = None
 
     def __enter__(self) -> HostProxy:
         self._folder = tempfile.TemporaryDirectory(prefix="fanfold-net-")
-        ward = _Ward(self._allow, secrets.token_hex(16) if self._port else "")
+        password = secrets.token_hex(16) if self._port else ""
+        ward = _Ward(self._allow, password, self._upstream)
         if self._port:
             self._server = _PortServer(ward)
         else:
@@ -99,8 +101,8 @@ class HostProxy:
 class _Ward:
     """What the connections of one proxy share: whom they may reach, and who was asked for."""
 
-    def __init__(self, allow: tuple[str, ...], password: str) -> None:
-        self.password = password
+    def __init__(self, allow: tuple[str, ...], password: str, upstream: str) -> None:
+        self.password, self.upstream = password, upstream
         self._access = Access("commands", hosts=allow)
         self.asked: dict[tuple[IncidentKind, str], None] = {}
 
@@ -165,7 +167,7 @@ class _Connection(socketserver.BaseRequestHandler):
     def _ward(self) -> _Ward:
         server = self.server
         known = isinstance(server, _UnixServer | _PortServer)
-        return server.ward if known else _Ward((), "")
+        return server.ward if known else _Ward((), "", "")
 
     def _head(self) -> tuple[bytes, bytes]:
         data = b""
@@ -179,7 +181,7 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def _connect(self, host: str, port: int, passed: bytes, rest: bytes) -> None:
         try:
-            outside = socket.create_connection((host, port), _CONNECT_S)
+            outside = _connected(host, port, self._ward.upstream)
         except OSError as error:
             self._refuse("502 Bad Gateway", f"{host}:{port}: {error}")
             return
@@ -221,6 +223,29 @@ def _target(head: bytes) -> tuple[str, int, bytes] | None:
             passed = "\r\n".join([f"{method} {path} {version}", *kept, "Connection: close", "", ""])
             return url.hostname.rstrip("."), port, b"" if tunnel else passed.encode("latin-1")
     return None
+
+
+def _connected(host: str, port: int, upstream: str) -> socket.socket:
+    """A connection to the host, by a tunnel of `upstream` if there is one. Raises `OSError`."""
+    if not upstream:
+        return socket.create_connection((host, port), _CONNECT_S)
+    url = urlsplit(upstream)
+    outside = socket.create_connection((url.hostname or "", url.port or 80), _CONNECT_S)
+    try:
+        outside.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n") and len(answer) < _HEAD_BYTES:
+            byte = outside.recv(1)
+            if not byte:
+                break
+            answer += byte
+        status = answer.split(b"\r\n")[0].decode("latin-1")
+        if status.split(" ")[1:2] != ["200"]:
+            raise OSError(f"the proxy of this network says {status or 'nothing'!r}")
+    except BaseException:
+        outside.close()
+        raise
+    return outside
 
 
 def _is_link_local(connection: socket.socket) -> bool:

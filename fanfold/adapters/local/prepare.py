@@ -229,7 +229,7 @@ def _is_large(folder: Path) -> bool:
     return sum(1 for _ in itertools.islice(found, _MANY)) == _MANY
 
 
-def layer_digest(workspace: Checkout, commands: Sequence[str]) -> str:
+def layer_digest(workspace: Workspace, commands: Sequence[str]) -> str:
     """The name of a layer: system and architecture, commands, and each lockfile with its path."""
     digest = hashlib.sha256()
     for part in (platform.system(), platform.machine(), *commands):

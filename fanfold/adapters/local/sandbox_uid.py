@@ -55,6 +55,7 @@ class SecondUser:
         self._home, self._allow_hosts = home.absolute(), tuple(allow_hosts)
         self._spare_bytes = spare_bytes
         self._online, self._processes = online, processes
+        self._upstream = environ.get("HTTPS_PROXY") or environ.get("https_proxy") or ""
 
     def available(self) -> str | None:
         """None where commands can be contained; else why not, and the mend."""
@@ -95,7 +96,7 @@ class SecondUser:
             variables |= registry_variables(names, self._environ)
             proxy = None
             if allowed and not self._online:
-                proxy = stack.enter_context(HostProxy(allowed, port=True))
+                proxy = stack.enter_context(HostProxy(allowed, port=True, upstream=self._upstream))
                 variables |= proxy_variables(proxy.address)
             words = shell(command, self._processes)
             environ = {**prepared(self._environment, Path(root), root), **variables}

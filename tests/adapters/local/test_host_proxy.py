@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import urllib.error
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 
+from fanfold.adapters.local.host_proxy import HostProxy
 from fanfold.adapters.local.sandbox import Bubblewrap
 from fanfold.run.access import is_allowed
 from tests.fakes.serving import serving
@@ -110,3 +113,37 @@ def test_exit_codes_and_timeouts_are_as_without(tmp_path: Path, root: Path) -> N
 def test_hosts_match_exactly_or_below_a_domain(host: str, port: int, expected: bool) -> None:
     allow = ("pkg.example.org", "*.Example.com", "git.example.net:8443")
     assert is_allowed(host, port, allow) is expected
+
+
+class Gateway(BaseHTTPRequestHandler):
+    """The only way out of a network: opens tunnels, in which it answers itself."""
+
+    asked: list[str] = []  # noqa: RUF012
+
+    def do_CONNECT(self) -> None:
+        self.asked.append(self.path)
+        allowed = self.path == "pkg.example.org:80"
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n" if allowed else b"HTTP/1.1 403 No\r\n\r\n")
+        if allowed:
+            self.rfile.readline()
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhere")
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_what_is_allowed_goes_by_the_only_way_out() -> None:
+    with (
+        serving(ThreadingHTTPServer(("127.0.0.1", 0), Gateway)) as gateway,
+        HostProxy(("*.example.org",), port=True, upstream=gateway) as proxy,
+    ):
+        handler = urllib.request.ProxyHandler({"http": proxy.address})
+        opener = urllib.request.build_opener(handler)
+        with opener.open("http://pkg.example.org/x", timeout=5) as answer:
+            assert answer.read() == b"here"
+        for host, code in {"other.example.org": 502, "example.com": 403}.items():
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                opener.open(f"http://{host}/", timeout=5)
+            assert refused.value.code == code
+    assert Gateway.asked == ["pkg.example.org:80", "other.example.org:80"]

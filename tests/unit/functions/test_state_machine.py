@@ -11,7 +11,9 @@ import pytest
 
 from fanfold import errors
 from fanfold.run import steps
+from fanfold.settings import Builder
 from fanfold.steps.journal import Superseded
+from fanfold.steps.prepare import BUILD, BUILDING_S, READY, WAIT
 from tests.workflow.aws.machine import SUBSTITUTES, function_of, placeholders, read
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def test_every_step_that_can_be_decided_has_its_state() -> None:
     for kind in inside:
         tags.pop(str(kind.__struct_config__.tag))
     choices = {c["StringEquals"]: c["Next"] for c in STATES["Step"]["Choices"]}
-    assert choices == tags
+    assert choices == tags | {"prepare": "Prepare"}
     assert read()["StartAt"] == steps.Admit.__name__
     assert all(name in STATES for name in choices.values())
 
@@ -61,7 +63,7 @@ def test_every_task_ends_in_time_and_is_tried_again_with_jitter(name: str) -> No
     assert {r["JitterStrategy"] for r in again} == {"FULL"}
     if task["Resource"].endswith(":lambda:invoke"):
         assert again[0]["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
-    if task["Resource"].endswith(":ecs:runTask.sync"):
+    if "Task.Token" in str(task) and task["Resource"].endswith(":ecs:runTask.sync"):
         assert task["HeartbeatSeconds"] <= LONGEST_FUNCTION_S
 
 
@@ -100,6 +102,17 @@ def test_containers_get_pointers_tags_and_no_public_address() -> None:
         network = asked["NetworkConfiguration"]["AwsvpcConfiguration"]
         assert network["AssignPublicIp"] == "DISABLED"
         assert len(msgspec.json.encode(asked["Overrides"])) < 1024
+
+
+def test_who_builds_is_told_what_and_is_heard_of_by_the_same_function() -> None:
+    build = TASKS["Build"]
+    (told,) = build["Parameters"]["Overrides"]["ContainerOverrides"]
+    names = {each["Name"].removeprefix("FANFOLD_BUILDER_").lower() for each in told["Environment"]}
+    assert names == set(Builder.__struct_fields__)
+    assert build["TimeoutSeconds"] < BUILDING_S
+    assert {c["Next"] for c in build["Catch"]} == {build["Next"]} == {"Built"}
+    choices = {c["StringEquals"]: c["Next"] for c in STATES["Layer"]["Choices"]}
+    assert choices == {READY: "Decide", BUILD: "Build", WAIT: "AwaitLayer"}
 
 
 def test_spot_falls_back_to_capacity_that_stays() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from msgspec.structs import replace
 
 from fanfold.run.attempt import RoleRules
-from fanfold.run.events import RunAdmitted, RunLimits, RunRejected, UnitSpec
+from fanfold.run.events import CheckSpec, RunAdmitted, RunLimits, RunRejected, UnitSpec
 from fanfold.run.offer import Offered
 from fanfold.steps.placing import placed
 from fanfold.steps.request import Request
@@ -28,6 +28,8 @@ def place(
     rules: dict[str, RoleRules] | None = None,
     file: bytes = b"",
     models: tuple[str, ...] = (),
+    egress: tuple[str, ...] = (),
+    **asked: Any,
 ) -> RunAdmitted | RunRejected:
     files = {".claude/agents/implementer.md": file}
 
@@ -35,12 +37,12 @@ def place(
         return files.get(path)
 
     repository = SimpleNamespace(read=read)
-    offer = Offered(profile="full", provider="bedrock", models=models, attempts=8)
+    offer = Offered(profile="full", provider="bedrock", models=models, attempts=8, egress=egress)
     ports = {"repository": repository, "has_containers": containers}
     wiring = cast("Wiring", SimpleNamespace(**ports, offer=offer if models else None))
     units = tuple(UnitSpec(f"1.{n}", (f"1.{n}",), role=r) for n, r in enumerate(roles, 1))
     request = Request("r1", "p", "plan.md", "0" * 64, "b", "t", "main", ("A", "a"), LIMITS)
-    request = replace(request, roles=rules or {}, models={"": "claude-sonnet-5-5"})
+    request = replace(request, roles=rules or {}, models={"": "claude-sonnet-5-5"}, **asked)
     return placed(RunAdmitted("t", units, (), LIMITS), request, wiring)
 
 
@@ -80,3 +82,31 @@ def test_where_there_are_containers_every_role_has_a_place() -> None:
     assert isinstance(admitted, RunAdmitted)
     assert admitted.options.containers
     assert set(admitted.options.shells) == {"arbiter", "implementer", "reviewer", "tester"}
+
+
+SONNET = "anthropic.claude-sonnet-5-5"
+PREPARE: dict[str, Any] = {
+    "prepare": ("uv sync",),
+    "prepare_network": ("pypi.org", "files.pythonhosted.org"),
+}
+CHECKED: dict[str, Any] = {"checks": (CheckSpec("make test"),)}
+
+
+def test_prepare_is_refused_where_nothing_can_be_prepared_for_checks() -> None:
+    refused = place("docs", containers=False, **PREPARE, **CHECKED)
+    assert isinstance(refused, RunRejected)
+    for part in ("[prepare]", "lite", "full", "FANFOLD_PREPARE_COMMANDS"):
+        assert part in refused.reason
+    assert isinstance(place("docs", containers=False, **PREPARE), RunAdmitted)
+
+
+def test_hosts_of_prepare_must_be_within_the_egress() -> None:
+    def asked(*egress: str) -> RunAdmitted | RunRejected:
+        return place("docs", containers=True, models=(SONNET,), egress=egress, **PREPARE)
+
+    assert isinstance(asked("pypi.org", "*.pythonhosted.org"), RunAdmitted)
+    refused = asked("pypi.org")
+    assert isinstance(refused, RunRejected)
+    for part in ("files.pythonhosted.org", "egress", "cdk.json", "[prepare]"):
+        assert part in refused.reason
+    assert "pypi.org," not in refused.reason

@@ -12,6 +12,7 @@ import msgspec
 from fanfold.adapters.git.packed import packed_repository
 from fanfold.adapters.git.workspaces import GitWorkspaces
 from fanfold.adapters.local.clock import SystemClock
+from fanfold.adapters.local.layer_archive import unpack
 from fanfold.adapters.local.sandbox import NoSandbox
 from fanfold.settings import environment
 from fanfold.steps.check import Order, check
@@ -53,7 +54,14 @@ def check_function(home: Path) -> Function:
                         web.fetch(url, place)
                     packs.append(places)
                 repository = packed_repository(folder / "objects.git", packs)
-                return GitWorkspaces(repository, folder / "trees", NoSandbox(environment()))
+                sandbox = NoSandbox(environment())
+                return GitWorkspaces(repository, folder / "trees", sandbox, furnish=furnish)
+
+            def furnish(_: str, root: Path) -> list[str]:
+                if order.layer is None:
+                    return []
+                web.fetch(order.layer[0], folder / "layer")
+                return unpack(folder / "layer", root, order.layer[1])
 
             left_s = context.get_remaining_time_in_millis() / 1000
             order = msgspec.convert(event, Order)

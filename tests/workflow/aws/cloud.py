@@ -21,7 +21,7 @@ from fanfold.bootstrap_aws import Claim, Cloud, aws
 from fanfold.errors import AttemptOver, LeaseHeld
 from fanfold.run.events import ApprovalGranted, RunResumed
 from fanfold.run.state import Outcome
-from fanfold.settings import Deployment, environment
+from fanfold.settings import Deployment, builder, environment
 from fanfold.steps import hand_over
 from fanfold.steps.invoke import invoke
 from fanfold.steps.reap import reap_execution
@@ -41,11 +41,23 @@ if TYPE_CHECKING:
     from fanfold.adapters.aws.clients import Clients
     from fanfold.adapters.git.repository import GitRepository
     from fanfold.run.events import EventData
+    from fanfold.settings import Builder
     from fanfold.steps.wiring import Wiring
     from tests.workflow.aws.scenarios import Scenario
     from tests.workflow.aws.site import Played, Site
 
-STEPS = ("admit", "decide", "merge", "verify", "ask", "write_back", "finish", "reap", "grant")
+STEPS = (
+    "admit",
+    "decide",
+    "prepare",
+    "merge",
+    "verify",
+    "ask",
+    "write_back",
+    "finish",
+    "reap",
+    "grant",
+)
 ROLES = ("docs", "researcher", "reviewer")
 SESSION_ROLE = "arn:aws:iam::123456789012:role/attempt-session"
 PATIENCE_S, PATIENCE_EACH_S = 120.0, 3.0
@@ -274,6 +286,9 @@ class _Worker:
         self._clients = clients
 
     def __call__(self, variables: dict[str, str]) -> None:
+        if "FANFOLD_BUILDER_TREE" in variables:
+            self._prepare(builder(variables))
+            return
         attempt, key = variables["FANFOLD_WORKER_ATTEMPT"], variables["FANFOLD_WORKER_KEY"]
         run_id = variables["FANFOLD_WORKER_RUN_ID"]
         if attempt in self._site.scenario.dead:
@@ -285,6 +300,11 @@ class _Worker:
             invoke_twice(lambda holder: self._invoke(run_id, attempt, key, holder))
         else:
             self._invoke(run_id, attempt, key, "worker")
+
+    def _prepare(self, told: Builder) -> None:
+        disk = Path(mkdtemp(dir=self._folder))
+        cloud = _wired(self._site, disk, role="builder", called=self._called, clients=self._clients)
+        cloud.preparing(told.run_id).make(told)
 
     def _invoke(
         self, run_id: str, attempt: str, key: str, holder: str, stop_after: int = 0

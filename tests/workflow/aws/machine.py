@@ -21,6 +21,7 @@ def _by_role(kind: str) -> str:
 SUBSTITUTES = {
     "Cluster": "cluster",
     "WorkerTaskDefinitions": _by_role("worker"),
+    "BuilderTaskDefinition": "builder",
     "WorkerSubnets": "subnet-1,subnet-2",
     "WorkerSecurityGroup": "sg-1",
     "AttemptFunctions": _by_role("attempt"),
@@ -49,4 +50,5 @@ def deployable() -> str:
     text = PLACEHOLDER.sub(lambda m: SUBSTITUTES.get(m[1]) or function_of(m[1]), ASL.read_text())
     text = re.sub(r'"IntervalSeconds": \d+', '"IntervalSeconds": 1', text)
     text = re.sub(r'"MaxDelaySeconds": \d+', '"MaxDelaySeconds": 2', text)
+    text = re.sub(r'"Seconds": \d+', '"Seconds": 1', text)
     return re.sub(r'("ToleratedFailurePercentage": \d+)', r"\1.0", text)

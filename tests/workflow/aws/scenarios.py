@@ -57,6 +57,7 @@ class Scenario:
     files: dict[str, str] = field(default_factory=dict[str, str])
     checks: tuple[str, ...] = ()
     unit_checks: tuple[str, ...] = ()
+    prepare: tuple[str, ...] = ()
     cap: int = 5 * DOLLAR
     slice: int = DOLLAR
     gates: str = "ask"
@@ -206,6 +207,31 @@ def _red_at_first(_: Stage) -> Script:
     )
 
 
+MAKE = "grep -qv broken uv.lock && mkdir -p made && cp uv.lock made/lock"
+
+
+def _preparing(_: Stage) -> Script:
+    """One changes the lockfile; who comes after finds what was made of the new one."""
+    look = use("bash", command="cat made/lock uv.lock >gamma.txt")
+    return Script.of(
+        {
+            "alpha": write_and_submit({"uv.lock": "two\n"}),
+            "Document beta": write_and_submit({"beta.txt": "beta\n"}),
+            "gamma": (look, submit("Looked.")),
+        }
+    )
+
+
+def _breaking_the_lock(_: Stage) -> Script:
+    return Script.of(
+        {
+            "alpha": write_and_submit({"alpha.txt": "alpha\n"}),
+            ("beta", Purpose.WORK, None): write_and_submit({"uv.lock": "broken\n"}),
+            ("beta", Purpose.REPAIR, None): write_and_submit({"uv.lock": "three\n"}),
+        }
+    )
+
+
 MANY = tuple(f"Document {number}" for number in range(1, 301))
 MERGED = {"1.1": "merged", "1.2": "merged"}
 SCENARIOS: dict[str, Scenario] = {
@@ -341,6 +367,25 @@ SCENARIOS: dict[str, Scenario] = {
         Outcome.COMPLETED,
         MERGED,
         unit_checks=("! grep -r half .", "cat *.txt"),
+    ),
+    "prepared": Scenario(
+        PARALLEL + _tasks("alpha", "Document beta") + "\n## Phase 2: B\n" + _tasks("gamma"),
+        _preparing,
+        Outcome.COMPLETED,
+        MERGED | {"2.1": "merged"},
+        files={"fanfold.toml": f"[prepare]\ncommands = ['{MAKE}']\n", "uv.lock": "one\n"},
+        checks=("cmp made/lock uv.lock",),
+        unit_checks=("test -e made/lock",),
+        prepare=(MAKE,),
+    ),
+    "a lockfile that cannot be prepared": Scenario(
+        PARALLEL + _tasks("alpha", "beta"),
+        _breaking_the_lock,
+        Outcome.COMPLETED,
+        MERGED,
+        files={"fanfold.toml": f"[prepare]\ncommands = ['{MAKE}']\n", "uv.lock": "one\n"},
+        checks=("test -e made/lock",),
+        prepare=(MAKE,),
     ),
     "a plan that cannot run": Scenario(
         CHAIN + _tasks("alpha") + "  <!-- depends: 9.9 -->\n",

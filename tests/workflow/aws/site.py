@@ -146,6 +146,7 @@ def _request(scenario: Scenario, commit: str, tree: str, engine: str) -> Request
             sandbox=False,
         ),
         checks=tuple(CheckSpec(command) for command in scenario.checks),
+        prepare=scenario.prepare,
         unit_checks=tuple(CheckSpec(command) for command in scenario.unit_checks),
         models={"": "scripted"},
     )
