@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -133,6 +134,29 @@ def test_later_requests_begin_with_the_bytes_of_the_earlier_ones(
             assert later[: len(earlier)] == earlier
 
 
+def test_a_run_whose_usage_explodes_stops_at_its_cap(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each reply bills all that its request allowed; the ledger is the bill to the micro-dollar."""
+    paid: list[int] = []
+
+    def answer(body: dict[str, Any]) -> Answer:
+        told = {"input_tokens": len(str(body)) // 4, "output_tokens": body["max_tokens"]}
+        paid.append(ModelPrices().cost(MODEL, read_usage(told)))
+        return tool("glob", {"pattern": f"{len(paid)}*"}, usage=told)
+
+    with FakeMessagesApi(default=answer, key=KEY) as api:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", api.url)
+        words = ("run", PLAN, "--unit", "task", "--model", MODEL, "--no-sandbox", "--json")
+        ended = fanfold(repository, *words, "--budget", "1.25")
+    assert {(task["state"], task["reason"]) for task in ended.json["tasks"]} == {
+        ("failed", "budget")
+    }
+    spent = round(float(ended.json["cost_usd"]) * 1_000_000)
+    assert spent == sum(paid)
+    assert 1_000_000 < spent <= 1_250_000
+
+
 def test_key_is_nowhere_in_what_the_run_leaves_behind(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +172,13 @@ def test_key_is_nowhere_in_what_the_run_leaves_behind(
     assert left
     assert not [p for p in left if KEY.encode() in p.read_bytes()]
     assert KEY not in ended.out + ended.err
+    log = map(json.loads, fanfold(repository, "events", "--attempts").out.splitlines())
+    read = [event["data"] for event in log if event["event_type"] == "access_decided"]
+    assert {(r["operation"], r["subject"], r["by"], r["allowed"]) for r in read} == {
+        ("secret.read", "ANTHROPIC_API_KEY", "fanfold", True)
+    }
+    shown = fanfold(repository, "show", "", "1.1").out
+    assert "  allowed secret.read ANTHROPIC_API_KEY\n" in f"{shown}\n"
 
 
 def unmarked(message: dict[str, Any]) -> dict[str, Any]:
