@@ -114,7 +114,8 @@ def _of_batch(batch: KnownBatch) -> Result:
     name, last = batch.batch_id, batch.state().latest_fold
     if last is None or last.ended is None or not last.ended.tip:
         raise UnknownRun(f"batch {name} has no result; `fanfold status {name}`")
-    artifacts, repository = batch.project.artifacts, batch.project.repository
+    batch.engine.batches.fetch(name)
+    artifacts, repository = batch.engine.artifacts, batch.project.repository
     base, plans = batch.state().base, list[PlanAsRun]()
     if artifacts.exists(run_file(last.run, MANIFEST)):
         for part in load_request(artifacts, last.run).parts:

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from fanfold.cli.batch_board import BatchBoard
-from fanfold.cli.batch_drive import conclude_batch, describe_batch, drive_batch, report_batch
-from fanfold.cli.engines import LOCAL, engine_of
-from fanfold.cli.live import shown
+from fanfold.cli.batch_drive import describe_batch, report_batch
+from fanfold.cli.batch_follow import BatchFollower
 from fanfold.cli.output import say, say_bytes, say_json, say_line
-from fanfold.errors import UnknownRun, UserError
+from fanfold.errors import UnknownRun
 from fanfold.run.artifacts import batch_file, result_file
-from fanfold.run.batch_events import BatchResumed, batch_stream
-from fanfold.run.events import CancelRequested, attempt_stream, run_stream
+from fanfold.run.batch_events import batch_stream
+from fanfold.run.events import attempt_stream, run_stream
 from fanfold.run.state import Outcome
-from fanfold.steps.batch import advance
 from fanfold.steps.batch_report import render
 from fanfold.steps.batch_request import MANIFEST
-from fanfold.steps.journal import BatchJournal
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Sequence
 
     from fanfold.cli.known_batches import KnownBatch
-    from fanfold.run.batch_state import BatchState
     from fanfold.run.events import Envelope
-
-POLL_S = 0.3
 
 
 def status(batch: KnownBatch, args: argparse.Namespace) -> int:
@@ -44,31 +35,21 @@ def status(batch: KnownBatch, args: argparse.Namespace) -> int:
 
 
 def resume(batch: KnownBatch, args: argparse.Namespace) -> int:
-    project, state = batch.project, batch.state()
+    engine, state, name = batch.engine, batch.state(), batch.batch_id
     if state.outcome is Outcome.COMPLETED:
-        return report_batch(project, state, as_json=args.json)
-    if not project.artifacts.exists(batch_file(batch.batch_id, MANIFEST)):
-        raise UnknownRun(f"batch {batch.batch_id} was cleaned and cannot go on; start a new one")
-    if args.budget is not None and args.budget < state.cap - state.available:
-        raise UserError(f"--budget is below what batch {batch.batch_id} has spent or promised")
-    with ExitStack() as claims:
-        for track in state.tracks.values():
-            claims.enter_context(engine_of(project, LOCAL).claimed(track.spec.plan))
-        state = drive_batch(project, batch.batch_id, resumed=True, cap=args.budget)
-    return report_batch(project, state, as_json=args.json)
+        engine.batches.fetch(name)
+        return report_batch(engine, state, as_json=args.json)
+    if not engine.artifacts.exists(batch_file(name, MANIFEST)):
+        raise UnknownRun(f"batch {name} was cleaned and cannot go on; start a new one")
+    state = engine.batches.resume(name, args.budget)
+    return report_batch(engine, state, as_json=args.json)
 
 
 def cancel(batch: KnownBatch, args: argparse.Namespace) -> int:
-    project, name = batch.project, batch.batch_id
-    journal = BatchJournal(project.events, name)
-    state = journal.refresh()
-    if state.outcome not in (None, Outcome.WAITING):
-        raise UnknownRun(f"batch {name} has ended already: {state.outcome}")
-    if not batch.is_driven():
-        state = _cancel_idle(batch, journal)
-    else:
-        journal.append(CancelRequested(by="user"), actor="user")
-        advance(journal, project.artifacts)
+    name, outcome = batch.batch_id, batch.state().outcome
+    if outcome not in (None, Outcome.WAITING):
+        raise UnknownRun(f"batch {name} has ended already: {outcome}")
+    state = batch.engine.batches.cancel(name)
     if args.json:
         say_json(batch.view())
     elif state.outcome is None:
@@ -86,7 +67,7 @@ def show(batch: KnownBatch, args: argparse.Namespace) -> int:
         last = batch.state().latest_fold
         if last is None or last.ended is None:
             raise UnknownRun(f"batch {batch.batch_id} has no result yet")
-        say_bytes(batch.project.artifacts.get(result_file(last.run, "result.patch")))
+        say_bytes(batch.engine.artifacts.get(result_file(last.run, "result.patch")))
     elif args.json:
         say_json(batch.view())
     else:
@@ -95,16 +76,7 @@ def show(batch: KnownBatch, args: argparse.Namespace) -> int:
 
 
 def watch(batch: KnownBatch) -> int:
-    board, lock = BatchBoard(batch.batch_id), threading.Lock()
-    take = _reader(batch, board.feed)
-    with shown(board, lock):
-        while True:
-            driven = batch.is_driven()
-            with lock:
-                take(_streams(batch, attempts=True))
-            if board.state.outcome is not None or not driven:
-                break
-            batch.project.clock.sleep(POLL_S)
+    BatchFollower(batch.engine, batch.batch_id, batch.project.clock).follow()
     say(describe_batch(batch.view()))
     return 0
 
@@ -116,16 +88,7 @@ def events(batch: KnownBatch, args: argparse.Namespace) -> int:
         take(_streams(batch, attempts=args.attempts))
         if ended or not args.follow:
             return 0
-        batch.project.clock.sleep(POLL_S)
-
-
-def _cancel_idle(batch: KnownBatch, journal: BatchJournal) -> BatchState:
-    """A batch that nobody drives ends here, with its runs."""
-    state = journal.state
-    if state.outcome is Outcome.WAITING:
-        journal.append(BatchResumed(state.generation + 1))
-    journal.append(CancelRequested(by="user"), actor="user")
-    return conclude_batch(batch.project, batch.batch_id)
+        batch.project.clock.sleep(batch.engine.pace.look_s)
 
 
 def _reader(
@@ -136,7 +99,7 @@ def _reader(
 
     def read(streams: Iterator[str]) -> None:
         for stream in streams:
-            news = batch.project.events.read(stream, seen.get(stream, 0))
+            news = batch.engine.events.read(stream, seen.get(stream, 0))
             if news:
                 seen[stream] = news[-1].version
                 take(stream, news)
@@ -150,4 +113,4 @@ def _streams(batch: KnownBatch, *, attempts: bool) -> Iterator[str]:
     for run_id in batch.state().runs():
         yield run_stream(run_id)
         if attempts:
-            yield from batch.project.events.streams(attempt_stream(run_id, ""))
+            yield from batch.engine.events.streams(attempt_stream(run_id, ""))

@@ -25,6 +25,7 @@ from fanfold.steps.journal import BatchJournal
 
 if TYPE_CHECKING:
     from fanfold.bootstrap import Project
+    from fanfold.cli.engines import Engine
     from fanfold.run.attempt import Context
     from fanfold.run.batch_state import BatchState
 
@@ -84,9 +85,9 @@ def conclude_batch(project: Project, batch_id: str) -> BatchState:
     return BatchEngine(wiring, holder()).finish(batch_id)
 
 
-def report_batch(project: Project, state: BatchState, *, as_json: bool) -> int:
-    """Print the batch's result, and give the exit code."""
-    view = view_of(state, project.events, project.artifacts)
+def report_batch(place: Project | Engine, state: BatchState, *, as_json: bool) -> int:
+    """Print the result of a batch whose logs are at `place`, and give the exit code."""
+    view = view_of(state, place.events, place.artifacts)
     if as_json:
         say_json(view)
     else:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec.structs import replace
 
-from fanfold.cli.background import BATCH, start_detached
-from fanfold.cli.batch_drive import drive_batch, report_batch
+from fanfold.cli.batch_drive import report_batch
 from fanfold.cli.consent import ask_for_cap
-from fanfold.cli.engines import engine_of
+from fanfold.cli.engines import LOCAL, engine_of
 from fanfold.cli.needs import needs_first, unmet_needs
 from fanfold.cli.output import counted, say, say_json, tell
 from fanfold.cli.plans import known_tracks, plans_of, read_plan
@@ -26,7 +25,7 @@ from fanfold.run.batch import opening
 from fanfold.run.batch_events import BatchRequested, TrackSpec
 from fanfold.run.batch_view import empty_view
 from fanfold.run.money import dollars
-from fanfold.steps.batch_request import Batch, submit_batch
+from fanfold.steps.batch_request import Batch
 from fanfold.steps.request import run_identity
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from fanfold.bootstrap import Project
+    from fanfold.cli.engines import Engine
     from fanfold.plan.model import Graph, Plan
     from fanfold.steps.request import Request
 
@@ -51,8 +51,6 @@ def run_batch(project: Project, args: argparse.Namespace) -> int:
     """`fanfold run` of several plans."""
     if args.only or args.phase:
         raise UserError("--only and --phase choose within one plan; name a single one")
-    if args.engine != "local":
-        raise UserError("a batch runs on this machine; leave out --engine")
     chosen = choose(project, args)
     if not chosen:
         return _nothing_to_do(as_json=args.json)
@@ -74,12 +72,11 @@ def _start(project: Project, chosen: Sequence[Chosen], args: argparse.Namespace)
             tell_of_plan(each.plan, each.graph)
         _tell_funding(batch.asked)
         plans, name = {each.id: each.plan.data for each in chosen}, batch.asked.batch_id
-        project.repository.keep(f"batches/{name}/base", batch.asked.base)
-        submit_batch(project.events, project.artifacts, batch, plans)
+        engine.batches.submit(batch, plans)
         if args.detach:
-            return _detach(project, name, as_json=args.json)
-        state = drive_batch(project, name)
-    return report_batch(project, state, as_json=args.json)
+            return _detach(engine, name, as_json=args.json)
+        state = engine.batches.drive(name)
+    return report_batch(engine, state, as_json=args.json)
 
 
 def choose(project: Project, args: argparse.Namespace) -> list[Chosen]:
@@ -140,9 +137,10 @@ def batch_of(
     """
     base = base_of(project, [each.plan for each in chosen], args)
     requests = {each.id: build_request(project, each.plan, args, cap, base) for each in chosen}
-    plans = "".join(each.plan.sha256 for each in chosen)
-    name = run_identity(project.name, "batch", base.commit, plans, uuid.uuid4().hex)
     some = requests[chosen[0].id]
+    name = _identity(some, chosen, args)
+    if args.engine != LOCAL:
+        requests = {track: _named(request, name) for track, request in requests.items()}
     tell_of(some)
     return Batch(
         asked=BatchRequested(
@@ -157,6 +155,20 @@ def batch_of(
         base_tree=base.tree,
         requests={track: _of_batch(request, name) for track, request in requests.items()},
     )
+
+
+def _identity(some: Request, chosen: Sequence[Chosen], args: argparse.Namespace) -> str:
+    """The batch's name; in the cloud, who asks for the same twice means one batch."""
+    plans = "".join(each.plan.sha256 for each in chosen)
+    nonce = uuid.uuid4().hex if args.engine == LOCAL or args.rerun else ""
+    return run_identity(some.project, some.branch, some.base, plans, f"batch/{nonce}")
+
+
+def _named(request: Request, batch_id: str) -> Request:
+    """Another run than one of the same plan alone."""
+    plan = request.plan_sha256
+    name = run_identity(request.project, request.branch, request.base, plan, batch_id)
+    return replace(request, run_id=name)
 
 
 def _of_batch(request: Request, batch_id: str) -> Request:
@@ -246,12 +258,13 @@ def _high(project: Project, each: Chosen, args: argparse.Namespace) -> int:
     return round(expected.dollars.high) + 1
 
 
-def _detach(project: Project, batch_id: str, *, as_json: bool) -> int:
-    log = str(start_detached(project, batch_id, BATCH))
+def _detach(engine: Engine, batch_id: str, *, as_json: bool) -> int:
+    log = engine.batches.detach(batch_id)
     if as_json:
         say_json({"schema": "fanfold.detached/1", "batch": batch_id, "log": log})
     else:
-        say(f"batch {batch_id} goes on in the background; next: fanfold watch {batch_id}")
+        where = "in the background" if engine.name == LOCAL else "in the cloud"
+        say(f"batch {batch_id} goes on {where}; next: fanfold watch {batch_id}")
     return 0
 
 

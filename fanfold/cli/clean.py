@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.bootstrap import clean_environments
-from fanfold.cli.known_batches import KnownBatch, batch_names, find_batch
+from fanfold.cli.known_batches import KnownBatch, find_batch, known_batches
 from fanfold.cli.output import counted, say, say_json
 from fanfold.cli.runs import add_engine_argument, find_run, is_kept, known_runs, project_of
 from fanfold.errors import RunBusy
@@ -59,9 +59,9 @@ def _clean_all(project: Project, engine: str | None) -> tuple[list[str], int]:
     """Names of the runs that were cleaned, and how many files went."""
     runs = [run for run in known_runs(project, engine) if _can_go(project, run)]
     cleaned, files = _remove(project, [r for r in runs if _ended(r) is not Outcome.FAILED])
-    for name in batch_names(project):
-        if _is_over(project, name):
-            files += _remove_batch(project, name)
+    for batch in known_batches(project, engine):
+        if _is_over(batch):
+            files += _remove_batch(batch)
     return cleaned, files
 
 
@@ -74,26 +74,25 @@ def _clean_one(project: Project, run: Run) -> tuple[list[str], int]:
 
 def _clean_batch(batch: KnownBatch) -> tuple[list[str], int]:
     name = batch.batch_id
-    if not _is_over(batch.project, name) or batch.is_driven():
+    if not _is_over(batch) or batch.is_driven():
         raise RunBusy(f"batch {name} is not finished; `fanfold cancel {name}` first")
     cleaned, files = _remove(batch.project, batch.runs())
-    return cleaned, files + _remove_batch(batch.project, name)
+    return cleaned, files + _remove_batch(batch)
 
 
 def _can_go(project: Project, run: Run) -> bool:
     """Whether neither the run nor its batch can go on."""
     batch = run.journal().state.options.batch
     over = _ended(run) not in (None, Outcome.WAITING) and not run.engine.is_driven(run.run_id)
-    return over and (not batch or _is_over(project, batch))
+    return over and (not batch or _is_over(KnownBatch(project, batch, run.engine)))
 
 
 def _ended(run: Run) -> Outcome | None:
     return outcome_of(run.journal().state)
 
 
-def _is_over(project: Project, batch_id: str) -> bool:
-    outcome = KnownBatch(project, batch_id).state().outcome
-    return outcome not in (None, Outcome.WAITING, Outcome.FAILED)
+def _is_over(batch: KnownBatch) -> bool:
+    return batch.state().outcome not in (None, Outcome.WAITING, Outcome.FAILED)
 
 
 def _remove(project: Project, runs: list[Run]) -> tuple[list[str], int]:
@@ -107,6 +106,6 @@ def _remove(project: Project, runs: list[Run]) -> tuple[list[str], int]:
     return [name for name, files in removed.items() if files], sum(removed.values())
 
 
-def _remove_batch(project: Project, batch_id: str) -> int:
-    project.repository.release(f"batches/{batch_id}")
-    return project.artifacts.delete(f"batches/{batch_id}/")
+def _remove_batch(batch: KnownBatch) -> int:
+    batch.project.repository.release(f"batches/{batch.batch_id}")
+    return batch.engine.artifacts.delete(f"batches/{batch.batch_id}/")

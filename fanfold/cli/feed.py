@@ -9,6 +9,7 @@ from fanfold.run.events import AttemptDispatched, AttemptFinished, attempt_strea
 if TYPE_CHECKING:
     from threading import Lock
 
+    from fanfold.cli.batch_board import BatchBoard
     from fanfold.cli.board import Board
     from fanfold.ports import EventStore
     from fanfold.run.events import Envelope
@@ -22,9 +23,11 @@ class Feed:
     `lock` guards the board, and is never held while a store is waited for.
     """
 
-    def __init__(self, events: EventStore, board: Board, lock: Lock) -> None:
+    def __init__(
+        self, events: EventStore, board: Board | BatchBoard, lock: Lock, run_id: str
+    ) -> None:
         self._events, self._board, self._lock = events, board, lock
-        self._run = run_stream(board.run_id)
+        self._run_id, self._run = run_id, run_stream(run_id)
         self._seen: dict[str, int] = {}
         self._flying: set[str] = set()
 
@@ -48,7 +51,7 @@ class Feed:
         self._show(self._run, [envelope])
 
     def _read(self, attempt: str) -> None:
-        stream = attempt_stream(self._board.run_id, attempt)
+        stream = attempt_stream(self._run_id, attempt)
         self._show(stream, self._news(stream))
 
     def _news(self, stream: str) -> list[Envelope]:

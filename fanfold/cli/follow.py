@@ -36,7 +36,7 @@ class Follower:
     def __init__(self, engine: Engine, run_id: str, clock: Clock) -> None:
         self._engine, self._run_id, self._clock = engine, run_id, clock
         self._board, self._lock = Board(run_id), threading.Lock()
-        self._feed = Feed(engine.events, self._board, self._lock)
+        self._feed = Feed(engine.events, self._board, self._lock, run_id)
         self._began = self._changed = self._heard = clock.monotonic()
         self._told = False
 

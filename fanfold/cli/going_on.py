@@ -57,5 +57,5 @@ def go_on(project: Project, run: Run, args: argparse.Namespace) -> int:
     if batch:
         from fanfold.cli.batch_commands import resume
 
-        return resume(KnownBatch(project, batch), args)
+        return resume(KnownBatch(project, batch, run.engine), args)
     return report(run.engine.resume(run.run_id, args.budget), as_json=args.json)

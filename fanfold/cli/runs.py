@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fanfold.bootstrap import open_project
 from fanfold.cli.engines import AWS, LOCAL, NAMES, engine_of
-from fanfold.cli.engines.whereabouts import remembered
+from fanfold.cli.engines.whereabouts import remembered, remembered_batches
 from fanfold.errors import ArtifactMissing, UnknownRun
 from fanfold.run.state import UnitStatus
-from fanfold.steps.journal import Journal
+from fanfold.steps.journal import BatchJournal, Journal
 from fanfold.steps.request import load_request
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
     from fanfold.bootstrap import Project
     from fanfold.cli.engines import Engine
@@ -117,7 +118,19 @@ def _places(project: Project) -> dict[Engine, list[str]]:
     names: dict[Place, list[str]] = {}
     for record in remembered(project):
         names.setdefault(record.place, []).append(record.run_id)
-    return {engine_of(project, AWS, place): runs for place, runs in names.items()}
+    batches: dict[Place, list[str]] = {}
+    for record in remembered_batches(project):
+        batches.setdefault(record.place, []).append(record.run_id)
+    engines = {place: engine_of(project, AWS, place) for place in (*names, *batches)}
+    return {
+        engine: [*names.get(place, ()), *_runs_of_batches(engine, batches.get(place, ()))]
+        for place, engine in engines.items()
+    }
+
+
+def _runs_of_batches(engine: Engine, batches: Iterable[str]) -> list[str]:
+    states = (BatchJournal(engine.events, batch).refresh() for batch in batches)
+    return [run for state in states for run in state.runs()]
 
 
 def _just_asked_for(engine: Engine, wanted: str | None) -> list[Run]:

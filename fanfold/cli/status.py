@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fanfold.cli.known_batches import KnownBatch, batch_names, find_batch
+from fanfold.cli.engines import AWS
+from fanfold.cli.known_batches import find_batch, known_batches
 from fanfold.cli.output import say, say_json, table
 from fanfold.cli.runs import add_run_argument, find_run, known_rows, project_of
 from fanfold.run.money import dollars
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import argparse
 
     from fanfold.bootstrap import Project
+    from fanfold.cli.known_batches import KnownBatch
     from fanfold.run.listing import RunRow
 
 EXAMPLES = """\
@@ -77,8 +79,12 @@ def describe(view: dict[str, Any]) -> str:
 
 
 def _list(project: Project, engine: str | None, *, as_json: bool) -> None:
-    found = [_row(row) for row in known_rows(project, engine)]
-    batches = [_batch_row(KnownBatch(project, name)) for name in batch_names(project)]
+    listed = known_rows(project, engine)
+    found = [_row(row) for row in listed]
+    # A deployment is asked for its batches where its list of runs tells of one.
+    may_have_batches = engine != AWS or any(row.batch for row in listed)
+    known = known_batches(project, engine) if may_have_batches else []
+    batches = [_batch_row(batch) for batch in known]
     if as_json:
         say_json({"schema": "fanfold.runs/1", "runs": found, "batches": batches})
         return

@@ -22,7 +22,7 @@ from fanfold.adapters.local.sandbox import NoSandbox
 from fanfold.bootstrap import models_of, prices_of
 from fanfold.bootstrap_aws import Claim, aws
 from fanfold.errors import ArtifactMissing
-from fanfold.run.artifacts import REQUESTS
+from fanfold.run.artifacts import BATCH_REQUESTS, REQUESTS
 from fanfold.run.events import run_stream
 from fanfold.settings import (
     Deployment,
@@ -206,27 +206,31 @@ class Host:
             if self.held:
                 continue
             for key in self.cloud.supervision.artifacts.list(REQUESTS):
-                run_id = Path(key).stem
                 if key not in self._started:
                     self._start(key)
                     self._started.add(key)
                     self.requests.append(key)
-                self._project(run_id)
+                self._project(key)
             self._hear()
             for run_id in self._heard_of:
                 self._project(run_id)
             self._reap()
 
-    def _project(self, run_id: str) -> None:
-        with suppress(ArtifactMissing):  # of a run that was cleaned
-            self.cloud.projections(run_id).project(run_stream(run_id))
+    def _project(self, key: str) -> None:
+        name, runs = Path(key).stem, [Path(key).stem]
+        with suppress(ArtifactMissing):  # of what was cleaned
+            if key.startswith(BATCH_REQUESTS):
+                runs = list(self.cloud.supervision.batch(name).refresh().runs())
+        for run_id in runs:
+            with suppress(ArtifactMissing):  # of a run that was cleaned, or is about to begin
+                self.cloud.projections(run_id).project(run_stream(run_id))
 
     def _hear(self) -> None:
         """Take in what the bus has put into the queue."""
         found = self.clients.queues.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10)
         for message in found.get("Messages", ()):
             body = message.get("Body", "")
-            self._heard_of.add(accept(body, self.cloud.supervision.artifacts))
+            self._heard_of.add(accept(body, self.cloud.supervision.artifacts).name)
             self._begin(body)
             self.clients.queues.delete_message(
                 QueueUrl=self._queue, ReceiptHandle=message.get("ReceiptHandle", "")

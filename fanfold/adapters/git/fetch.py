@@ -18,17 +18,21 @@ if TYPE_CHECKING:
     from fanfold.run.state import RunState
 
 
-def fetch_result(repository: GitRepository, artifacts: ArtifactStore, state: RunState) -> None:
+def fetch_result(
+    repository: GitRepository, artifacts: ArtifactStore, state: RunState, pushed: str = ""
+) -> None:
     """Bring in what the run wrote, move its branch there, and add its notes to the user's.
 
-    No ref but the run's own is touched. Raises `InvalidRepository` where the commits that the run
-    was built on are not in this clone.
+    `pushed` is the commit whose snapshot was pushed for it, by default its base. No ref but the
+    run's own is touched. Raises `InvalidRepository` where the commits that the run was built on are
+    not in this clone.
     """
     if state.written is None:
         return
     home = published_folder(state.run_id)
-    _require_base(repository, artifacts, state)
+    _require_base(repository, artifacts, state.run_id, pushed or state.base)
     take_packs(repository, artifacts, home)
+    repository.keep(f"runs/{state.run_id}/base", state.base)
     kept = f"{KEPT}runs/{state.run_id}/"
     for key in artifacts.list(f"{home}/{kept}"):
         repository.set_ref(key.removeprefix(f"{home}/"), artifacts.get(key).decode())
@@ -38,17 +42,18 @@ def fetch_result(repository: GitRepository, artifacts: ArtifactStore, state: Run
     repository.set_ref(f"refs/heads/{state.written.branch}", state.written.tip)
 
 
-def _require_base(repository: GitRepository, artifacts: ArtifactStore, state: RunState) -> None:
+def _require_base(
+    repository: GitRepository, artifacts: ArtifactStore, run_id: str, pushed: str
+) -> None:
     """A base that was made for the run, of what was not committed, comes with its snapshot."""
-    if state.base not in repository.objects:
-        take_snapshot(repository, artifacts, state.base)
-    missing = _missing_parent(repository, state.base)
+    if pushed not in repository.objects:
+        take_snapshot(repository, artifacts, pushed)
+    missing = _missing_parent(repository, pushed)
     if missing:
         raise InvalidRepository(
-            f"run {state.run_id} is built on commit {missing[:7]}, which is not in this clone: "
+            f"run {run_id} is built on commit {missing[:7]}, which is not in this clone: "
             "fetch it, or push it from where the run was started"
         )
-    repository.keep(f"runs/{state.run_id}/base", state.base)
 
 
 def _missing_parent(repository: GitRepository, commit: str) -> str | None:

@@ -5,19 +5,45 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from fanfold.bootstrap import Project
     from fanfold.cli.engines.whereabouts import Place
     from fanfold.cli.follow import Pace
     from fanfold.ports import ArtifactStore, EventStore
+    from fanfold.run.batch_state import BatchState
     from fanfold.run.listing import RunRow
     from fanfold.run.state import RunState
     from fanfold.steps.answer import Change, Word
+    from fanfold.steps.batch_request import Batch
     from fanfold.steps.request import Request
 
 LOCAL, AWS = NAMES = ("local", "aws")
+
+
+class Batches(Protocol):
+    """The batches of an engine; `Engine` says more of what its methods share with these."""
+
+    def names(self) -> Sequence[str]: ...  # the oldest first
+    def knows(self, batch_id: str) -> bool: ...  # exactly that name
+
+    def submit(self, batch: Batch, plans: Mapping[str, bytes]) -> bool:
+        """Write down all that it needs, with `plans` by track; False when it was asked before."""
+        ...
+
+    def drive(self, batch_id: str) -> BatchState: ...
+    def resume(self, batch_id: str, cap: int | None = None) -> BatchState: ...
+    def detach(self, batch_id: str) -> str | None: ...
+    def is_driven(self, batch_id: str) -> bool: ...
+
+    def cancel(self, batch_id: str) -> BatchState:
+        """Have it stop; one that nobody drives ends here, with its runs."""
+        ...
+
+    def fetch(self, batch_id: str) -> None:
+        """Bring all its results into the user's repository, unless they are there."""
+        ...
 
 
 class Engine(Protocol):
@@ -34,6 +60,8 @@ class Engine(Protocol):
     def events(self) -> EventStore: ...
     @property
     def artifacts(self) -> ArtifactStore: ...
+    @property
+    def batches(self) -> Batches: ...
 
     def names(self) -> Sequence[str]:
         """The runs that this engine knows, the oldest first."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from msgspec.structs import replace
 
@@ -26,6 +24,8 @@ from fanfold.adapters.git.snapshots import push_snapshot
 from fanfold.adapters.local.registries import public_hosts
 from fanfold.cli.drive import RunStopped
 from fanfold.cli.engines import AWS
+from fanfold.cli.engines.aws_batches import BatchesThere
+from fanfold.cli.engines.terminable import terminable
 from fanfold.cli.engines.whereabouts import remember
 from fanfold.cli.follow import Follower, Pace
 from fanfold.cli.output import tell
@@ -40,18 +40,22 @@ from fanfold.settings import deployment_of, offer_of, own_version
 from fanfold.steps.hand_in import hand_in, was_handed_in
 from fanfold.steps.intake import PLAN_READY, ready_detail
 from fanfold.steps.journal import Journal
+from fanfold.steps.request import load_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
 
     from fanfold.bootstrap import Project
     from fanfold.cli.engines.whereabouts import Place
+    from fanfold.run.batch_state import BatchState
     from fanfold.run.listing import RunRow
     from fanfold.run.state import RunState
     from fanfold.settings import Deployment, Offer
     from fanfold.steps.answer import Change, Word
+    from fanfold.steps.answer_batch import BatchWord
     from fanfold.steps.request import Request
 
+S = TypeVar("S", "RunState", "BatchState")
 ATTEMPTS = 3
 QUIET_S = 10.0
 SETTLE_S = 30.0
@@ -83,6 +87,10 @@ class Account:
         """What can be had there. Raises as `deployment` does."""
         _ = self.deployment
         return offer_of(self._outputs)
+
+    @property
+    def batches(self) -> BatchesThere:
+        return BatchesThere(self._project, self)
 
     @cached_property
     def deployment(self) -> Deployment:
@@ -198,19 +206,20 @@ class Account:
             if state.rejected:
                 self._go_on(state, None)
             return False
-        self._push(run_id, request.base)
+        self.push(f"runs/{run_id}/base", request.base)
         ask()
         tell(f"run {run_id} is submitted to {self.place.stack}")
         return True
 
-    def _push(self, run_id: str, base: str) -> None:
-        self._project.repository.keep(f"runs/{run_id}/base", base)
+    def push(self, name: str, base: str) -> None:
+        """Put all that `base` holds into the bucket, and keep it here under that name."""
+        self._project.repository.keep(name, base)
         if push_snapshot(self._project.repository, base, self.artifacts):
             tell(f"pushed the files of {base[:7]} to {self.place.stack}")
 
     def drive(self, run_id: str) -> RunState:
         follower = Follower(self, run_id, self._project.clock)
-        with _terminable():
+        with terminable():
             try:
                 ended = follower.follow()
             except KeyboardInterrupt:
@@ -234,6 +243,10 @@ class Account:
             raise RunBusy(f"run {run_id} is under way; its cap can be raised when it has stopped")
         return self.drive(run_id)
 
+    def tell_batch(self, batch_id: str, word: BatchWord) -> None:
+        """Have a person's word recorded, and the batch go on."""
+        self._spokesman.say_to_batch(batch_id, word, self.user)
+
     def detach(self, run_id: str) -> None:
         """Nothing to do: it needs no command to go on."""
 
@@ -247,7 +260,7 @@ class Account:
             takeover = RunResumed(before.generation + 1, handover=True)
             self._spokesman.say(run_id, takeover, self.user)
         if isinstance(word, CancelRequested) and (not driven or outcome_of(before) is not None):
-            return self._settled(run_id)
+            return self.settled(lambda: self._state(run_id))
         return self._state(run_id)
 
     def change(self, run_id: str, change: Change, cap: int | None) -> None:
@@ -260,7 +273,8 @@ class Account:
 
     def _bring(self, state: RunState) -> None:
         """The result into the repository, and beside it what a person reads of the run."""
-        fetch_result(self._project.repository, self.artifacts, state)
+        pushed = load_request(self.artifacts, state.run_id).pushed if state.options.batch else ""
+        fetch_result(self._project.repository, self.artifacts, state, pushed)
         for folder in FOR_PEOPLE:
             for key in self.artifacts.list(run_file(state.run_id, folder)):
                 self._project.artifacts.put(key, self.artifacts.get(key))
@@ -268,7 +282,7 @@ class Account:
     def _go_on(self, state: RunState, cap: int | None) -> None:
         """A new generation; one that was refused for want of its base has it then."""
         if state.rejected and state.base in self._project.repository.objects:
-            self._push(state.run_id, state.base)
+            self.push(f"runs/{state.run_id}/base", state.base)
         self._spokesman.say(state.run_id, RunResumed(state.generation + 1, cap), self.user)
 
     def _state(self, run_id: str) -> RunState:
@@ -289,11 +303,11 @@ class Account:
                 return False
             raise
 
-    def _settled(self, run_id: str) -> RunState:
-        """The run once it has ended; as it is when that takes long."""
+    def settled(self, look: Callable[[], S]) -> S:
+        """The run or batch once it has ended; as it is when that takes long."""
         clock = self._project.clock
         latest = clock.monotonic() + SETTLE_S
-        while (state := self._state(run_id)).outcome is None and clock.monotonic() < latest:
+        while (state := look()).outcome is None and clock.monotonic() < latest:
             clock.sleep(self.pace.look_s)
         return state
 
@@ -313,20 +327,3 @@ def _how(run_id: str) -> str:
 
 def _stopped(state: RunState, problem: str, how: str) -> NoReturn:
     raise RunStopped(f"{problem}; {how}", {**run_view(state), "error": problem})
-
-
-@contextmanager
-def _terminable() -> Generator[None]:
-    """SIGTERM ends the following as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

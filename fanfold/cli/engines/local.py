@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from fanfold.bootstrap import local_lease, prepare_environment, require_model, require_sandbox
 from fanfold.cli.engines import LOCAL
+from fanfold.cli.engines.local_batches import BatchesHere
 from fanfold.cli.follow import Pace
 from fanfold.cli.output import tell
 from fanfold.run.events import CancelRequested, run_stream
@@ -46,6 +47,10 @@ class ThisMachine:
     @property
     def artifacts(self) -> ArtifactStore:
         return self._project.artifacts
+
+    @property
+    def batches(self) -> BatchesHere:
+        return BatchesHere(self._project, self)
 
     def names(self) -> list[str]:
         names = (s.removeprefix(STREAM) for s in self.events.streams(STREAM))

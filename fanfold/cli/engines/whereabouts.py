@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fanfold.errors import FanfoldError
-from fanfold.run.artifacts import run_file
+from fanfold.run.artifacts import batch_file, run_file
 from fanfold.settings import aws_region
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Whereabouts(msgspec.Struct, frozen=True):
-    """A run that was handed to a deployment."""
+    """A run, or a batch, that was handed to a deployment."""
 
     run_id: str
     place: Place
@@ -52,14 +52,27 @@ def remember(project: Project, run_id: str, place: Place) -> None:
     project.artifacts.put(run_file(run_id, RECORD), msgspec.json.encode(record))
 
 
+def remember_batch(project: Project, batch_id: str, place: Place) -> None:
+    """The same for a batch."""
+    record = Whereabouts(batch_id, place, project.clock.now())
+    project.artifacts.put(batch_file(batch_id, RECORD), msgspec.json.encode(record))
+
+
+def remembered_batches(project: Project) -> list[Whereabouts]:
+    """The batches that went into a cloud from here, the oldest first."""
+    found = project.workspace_dir.glob(batch_file("*", RECORD))
+    keys = (batch_file(file.parent.name, RECORD) for file in found)
+    return sorted((_read(project, key) for key in keys), key=lambda w: w.asked_at)
+
+
 def remembered(project: Project) -> list[Whereabouts]:
     """The runs that went into a cloud from here, the oldest first."""
     found = project.workspace_dir.glob(run_file("*", RECORD))
-    return sorted((_read(project, file.parent.name) for file in found), key=lambda w: w.asked_at)
+    keys = (run_file(file.parent.name, RECORD) for file in found)
+    return sorted((_read(project, key) for key in keys), key=lambda w: w.asked_at)
 
 
-def _read(project: Project, run_id: str) -> Whereabouts:
-    key = run_file(run_id, RECORD)
+def _read(project: Project, key: str) -> Whereabouts:
     try:
         return msgspec.json.decode(project.artifacts.get(key), type=Whereabouts)
     except msgspec.DecodeError as error:

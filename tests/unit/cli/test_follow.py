@@ -129,7 +129,7 @@ def test_what_an_attempt_spent_counts_once() -> None:
     away.add(REQUESTED, ADMITTED, DISPATCHED, FINISHED)
     away.store.append(attempt_stream(RUN, "1.1.1"), 0, [CALLED])
     board = Board(RUN)
-    feed = Feed(away.store, board, Lock())
+    feed = Feed(away.store, board, Lock(), board.run_id)
     assert feed.look()
     assert not feed.look()
     assert board.rows["1.1"].spent == 5_000
