@@ -20,8 +20,9 @@ from fanfold.run.decide import done_units
 from fanfold.run.events import PlanWrittenBack
 from fanfold.run.money import dollars
 from fanfold.steps.request import load_plan, load_request
+from fanfold.steps.result_branch import move_branch
 from fanfold.steps.task_trees import task_trees
-from fanfold.steps.write_back_tracks import move_branch, write_back_tracks
+from fanfold.steps.write_back_tracks import write_back_tracks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

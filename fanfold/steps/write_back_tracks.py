@@ -6,20 +6,18 @@ from dataclasses import dataclass, field
 from posixpath import basename
 from typing import TYPE_CHECKING
 
-from fanfold.errors import AccessDenied
 from fanfold.plan import formats, track_list
 from fanfold.plan.control import control_files
 from fanfold.plan.model import FINISHED, TaskState
-from fanfold.run.access import HARNESS, Operation
 from fanfold.run.artifacts import result_file
 from fanfold.run.decide import done_units
 from fanfold.run.events import PlanWrittenBack
 from fanfold.steps.fold_tracks import unit_names
+from fanfold.steps.result_branch import move_branch
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fanfold.ports import Repository
     from fanfold.run.state import RunState
     from fanfold.run.steps import WriteBack
     from fanfold.steps.journal import Journal
@@ -48,15 +46,6 @@ def write_back_tracks(journal: Journal, step: WriteBack, request: Request, wirin
             done=done_units(journal.state),
         )
     )
-
-
-def move_branch(repository: Repository, branch: str, tip: str) -> None:
-    """Let a result's branch lead to `tip`. Raises `AccessDenied` for any other branch."""
-    ref = f"refs/heads/{branch}"
-    decision = HARNESS.decide(Operation.COMMIT, ref)
-    if not decision.allowed:
-        raise AccessDenied(decision.why)
-    repository.set_ref(ref, tip)
 
 
 @dataclass

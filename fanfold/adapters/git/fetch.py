@@ -9,6 +9,7 @@ import pygit2
 from fanfold.adapters.git.repository import KEPT, NOTES
 from fanfold.adapters.git.snapshots import published_folder, take_packs, take_snapshot
 from fanfold.errors import InvalidRepository
+from fanfold.steps.result_branch import move_branch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ def fetch_result(
 
     `pushed` is the commit whose snapshot was pushed for it, by default its base. No ref but the
     run's own is touched. Raises `InvalidRepository` where the commits that the run was built on are
-    not in this clone.
+    not in this clone, `AccessDenied` where its log names a branch of the user's.
     """
     if state.written is None:
         return
@@ -39,7 +40,7 @@ def fetch_result(
     _take_notes(repository, artifacts, f"{home}/{NOTES}")
     if state.written.tip not in repository.objects:
         raise InvalidRepository(f"the result of run {state.run_id} is gone: it was cleaned away")
-    repository.set_ref(f"refs/heads/{state.written.branch}", state.written.tip)
+    move_branch(repository, state.written.branch, state.written.tip)
 
 
 def _require_base(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from fanfold.adapters.git.fetch import fetch_result
@@ -12,7 +13,7 @@ from fanfold.adapters.git.origin import name_of, origin_name
 from fanfold.adapters.git.repository import NOTES, open_repository
 from fanfold.adapters.git.snapshots import SnapshotRepository, published_folder, push_snapshot
 from fanfold.adapters.git.trees import EMPTY_TREE
-from fanfold.errors import InvalidRepository
+from fanfold.errors import AccessDenied, InvalidRepository
 from fanfold.run.events import PlanWrittenBack
 from fanfold.run.state import RunState
 from tests.fakes.memory import MemoryArtifactStore
@@ -70,6 +71,18 @@ def test_a_result_comes_with_its_notes_and_moves_its_own_branch_alone(
     assert origin.note_of(head) == "the user's own"
     assert f"refs/fanfold/runs/{RUN}/merged" in list(origin.objects.references)
     git(origin.root, "fsck", "--strict", "--connectivity-only")
+
+
+def test_a_log_that_names_the_users_branch_moves_nothing(
+    origin: GitRepository, tmp_path: Path
+) -> None:
+    head = origin.commit_of("HEAD")
+    artifacts, state = played(origin, head, tmp_path / "cloud")
+    assert state.written
+    hostile = msgspec.structs.replace(state.written, branch="main")
+    with pytest.raises(AccessDenied, match="may not move refs/heads/main; allowed: refs/heads/fan"):
+        fetch_result(origin, artifacts, msgspec.structs.replace(state, written=hostile))
+    assert origin.commit_of("main") == head
 
 
 def test_notes_that_git_spreads_over_folders_come_too(
