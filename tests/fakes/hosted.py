@@ -71,7 +71,7 @@ class Host:
     def __init__(self, clients: Clients, folder: Path) -> None:
         self.clients, self._folder = clients, folder
         self.functions: dict[str, Any] = {}
-        self.containers = Containers(self._work, self._fail)
+        self.containers = Containers(self._work)
         self.held, self._reaps = False, True
         self.requests: list[str] = []
         self.deployment = Deployment(
@@ -168,11 +168,6 @@ class Host:
             yield
         finally:
             self.functions[function], self._reaps = before, True
-
-    def _fail(self, token: str, cause: str) -> None:
-        self.clients.state_machines.send_task_failure(
-            taskToken=token, error="States.TaskFailed", cause=cause
-        )
 
     def _work(self, variables: dict[str, str]) -> None:
         """What a container does."""

@@ -14,9 +14,9 @@ from moto.cloudformation import parsing, utils
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 from moto.events.models import Rule
 
+from tests.kit.interpreter import interpreter
 from tests.kit.loopback.cloudformation import definition_of
 from tests.kit.loopback.stacks import Stacks
-from tests.kit.step_functions import interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

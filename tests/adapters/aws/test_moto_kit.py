@@ -77,6 +77,30 @@ def test_a_replaced_object_can_be_read_to_its_end_only_when_repaired(
                 assert key.value
 
 
+@pytest.mark.parametrize(("repair", "looks"), [(one_at_a_time, 0), (nullcontext, 1)])
+def test_a_query_of_one_partition_sorts_the_whole_table(
+    repair: Callable[[], AbstractContextManager[None]],
+    looks: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    everything, looked = MotoTable.all_items, list[MotoTable]()
+
+    def all_items(table: MotoTable) -> Any:
+        looked.append(table)
+        return everything(table)
+
+    monkeypatch.setattr(MotoTable, "all_items", all_items)
+    with mock_aws(), repair():
+        _create_coordination()
+        table = Table(shared_clients().dynamodb, COORDINATION)
+        for kind in ("lease", "slot"):
+            table.put({"kind": text(kind), "name": text("a")}, "attribute_not_exists(#kind)")
+        found = table.query("#kind = :kind", fields="#kind", kind=text("lease"))
+        assert [item["kind"]["S"] for item in found] == ["lease"]
+        assert not list(table.query("#kind = :kind", fields="#kind", kind=text("none")))
+    assert len(looked) == 2 * looks
+
+
 def test_repairs_end_with_the_account() -> None:
     stock = DynamoDBBackend.put_item, FakeKey.dispose
     with repaired_account():

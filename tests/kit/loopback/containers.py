@@ -1,8 +1,7 @@
 """Tasks without Docker: processes that run what the image's Dockerfile says, from its own sources.
 
 Repaired in moto 5.2.5: a task ran nothing, stopped after being looked at four times, and needed its
-container's memory even on Fargate; the interpreter did not spell requests as the service does, and
-took a task that had failed for one that had not.
+container's memory even on Fargate; the interpreter did not spell requests as the service does.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tests.kit.loopback.clients import ClientOf
-
-SETTLE_S = 0.2
-TOKEN = "FANFOLD_WORKER_TASK_TOKEN"
 
 
 class Containers:
@@ -80,26 +75,14 @@ class Containers:
                 stderr=log,
             )
         self._all.append(process)
-        waits = threading.Thread(target=self._await, args=(task, process, variables), daemon=True)
+        waits = threading.Thread(target=self._await, args=(task, process), daemon=True)
         waits.start()
 
-    def _await(
-        self, task: Any, process: subprocess.Popen[bytes], variables: dict[str, str]
-    ) -> None:
-        """A failure ends the state through its token, before the task is seen to have stopped."""
+    @staticmethod
+    def _await(task: Any, process: subprocess.Popen[bytes]) -> None:
         task.containers[0].exitCode = process.wait()
-        if process.returncode != 0 and TOKEN in variables:
-            time.sleep(SETTLE_S)
-            self._fail(variables[TOKEN], f"exit code {process.returncode}")
         task.stopped_reason = "Essential container in task exited"
         _stay(task, "STOPPED")
-
-    def _fail(self, token: str, cause: str) -> None:
-        states = self._client("stepfunctions")
-        try:
-            states.send_task_failure(taskToken=token, error="States.TaskFailed", cause=cause)
-        except (states.exceptions.InvalidToken, states.exceptions.TaskTimedOut):
-            return  # the container has said itself how it ended
 
     def close(self) -> None:
         for process in self._all:

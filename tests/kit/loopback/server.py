@@ -73,12 +73,12 @@ def serve(folder: Path, variables: Mapping[str, str]) -> None:
 @contextmanager
 def _repaired(endpoint: str, folder: Path, given: Mapping[str, str]) -> Generator[None]:
     from tests.kit.dynamodb import one_at_a_time
+    from tests.kit.interpreter import interpreter
     from tests.kit.loopback.containers import Containers, TaskClient
     from tests.kit.loopback.deliveries import Deliveries
     from tests.kit.loopback.functions import Functions
     from tests.kit.loopback.stacks import Stacks
     from tests.kit.s3 import whole_objects
-    from tests.kit.step_functions import interpreter
 
     client = clients_of(endpoint)
     environment = {**variables(endpoint), **given}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from containers.worker.main import TERMINATED
 from fanfold.adapters.git.snapshots import push_snapshot
 from fanfold.adapters.local.sandbox import NoSandbox
 from fanfold.bootstrap_aws import Claim, Cloud, aws
@@ -30,7 +31,14 @@ from fanfold.steps.rest import is_waiting
 from functions.attempt import MARGIN_S
 from tests.fakes import stores
 from tests.kit.account import BUCKET, COORDINATION, EVENTS, PROJECTIONS, shared_clients
-from tests.kit.step_functions import Containers, Function, Functions, Invocation, interpreted
+from tests.kit.step_functions import (
+    Containers,
+    Function,
+    Functions,
+    Invocation,
+    Stopped,
+    interpreted,
+)
 from tests.workflow.aws.checking import check_function
 from tests.workflow.aws.machine import deployable
 from tests.workflow.aws.site import RUN, BrokenStore, build, played
@@ -100,9 +108,10 @@ class Deployed:
         units = len(self.site.scenario.units)
         latest = time.monotonic() + PATIENCE_S + PATIENCE_EACH_S * units
         supervision = self.cloud.supervision
+        journal = supervision.journal(run_id)
         while time.monotonic() < latest:
             time.sleep(LOOK_S)
-            state = supervision.journal(run_id).refresh()
+            state = journal.refresh()
             execution = supervision.executions.name_of(run_id, state.generation)
             if not self.has_begun(execution):
                 continue
@@ -110,9 +119,9 @@ class Deployed:
                 return "waiting"
             if supervision.executions.is_over(execution):
                 reap_execution(run_id, execution, supervision)
-                if supervision.journal(run_id).refresh().outcome is not None:
+                if journal.refresh().outcome is not None:
                     return "over"
-        raise AssertionError(f"nothing came of {supervision.journal(run_id).refresh()}"[:2000])
+        raise AssertionError(f"nothing came of {journal.refresh()}"[:2000])
 
     def stop(self) -> None:
         """As somebody may in the console, with the word of it that comes to the reaper."""
@@ -160,13 +169,9 @@ def supervised(site: Site, base: str, folder: Path, trouble: Trouble = NONE) -> 
     shared_clients().events.create_event_bus(Name=BUS)
     functions: dict[str, Any] = {}
 
-    def fail(token: str, cause: str) -> None:
-        error = "Worker.SpotInterrupted" if "SpotTaken" in cause else "States.TaskFailed"
-        client.send_task_failure(taskToken=token, error=error, cause=cause)
-
     called = Functions(functions, MARGIN_S + OUTGROWN_S if scenario.outgrow else LONGEST_S)
     container = trouble.clients("worker-implementer")
-    containers = Containers(_Worker(site, folder, called, container), fail)
+    containers = Containers(_Worker(site, folder, called, container))
     with interpreted(called, containers), _short_history(scenario.history):
         arn = client.create_state_machine(
             name="run", definition=deployable(), roleArn="arn:aws:iam::123456789012:role/run"
@@ -270,14 +275,6 @@ def drive(deployment: Deployed) -> Played:
     return played(deployment.site)
 
 
-class NeverBegan(Exception):
-    """A container does not start, for want of its image for example."""
-
-
-class SpotTaken(Exception):
-    """A container has made its checkpoint and ends."""
-
-
 class _Worker:
     """What the container of a worker does; each has a disk of its own."""
 
@@ -292,10 +289,13 @@ class _Worker:
         attempt, key = variables["FANFOLD_WORKER_ATTEMPT"], variables["FANFOLD_WORKER_KEY"]
         run_id = variables["FANFOLD_WORKER_RUN_ID"]
         if attempt in self._site.scenario.dead:
-            raise NeverBegan
+            raise Stopped("CannotPullContainerError: not found", "TaskFailedToStart")
         if attempt in self._site.scenario.taken_away:
             self._invoke(run_id, attempt, key, "worker", stop_after=LOOKS)
-            raise SpotTaken
+            shared_clients().state_machines.send_task_failure(
+                taskToken=variables["FANFOLD_WORKER_TASK_TOKEN"], error="Worker.SpotInterrupted"
+            )
+            raise Stopped("Your Spot Task was interrupted.", "SpotInterruption", TERMINATED)
         if self._site.scenario.twice:
             invoke_twice(lambda holder: self._invoke(run_id, attempt, key, holder))
         else:

@@ -43,12 +43,12 @@ def function_of(placeholder: str) -> str:
 
 
 def deployable() -> str:
-    """With everything substituted, and without the long pauses before a retry.
+    """With everything substituted, and without long pauses.
 
     moto's grammar takes a percentage for a decimal only.
     """
     text = PLACEHOLDER.sub(lambda m: SUBSTITUTES.get(m[1]) or function_of(m[1]), ASL.read_text())
     text = re.sub(r'"IntervalSeconds": \d+', '"IntervalSeconds": 1', text)
     text = re.sub(r'"MaxDelaySeconds": \d+', '"MaxDelaySeconds": 2', text)
-    text = re.sub(r'"Seconds": \d+', '"Seconds": 1', text)
+    text = re.sub(r'"Seconds": \d+', '"Seconds": 0', text)
     return re.sub(r'("ToleratedFailurePercentage": \d+)', r"\1.0", text)
