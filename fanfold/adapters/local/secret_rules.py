@@ -24,7 +24,7 @@ PLACEHOLDER = re.compile(
 )
 MIN_ENTROPY_HEX, MIN_ENTROPY = 3.0, 3.6
 MIN_DIGITS = 2
-LONGEST_NAME = 40
+LONGEST_NAME = 64
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -96,11 +96,9 @@ VENDORS = (
     Rule(
         "aws_secret_key",
         ("aws", "AWS", "Aws"),
-        re.compile(
-            r"(?i:aws[a-z0-9_.-]{0,20}(?:secret|sk)[a-z0-9_.-]{0,20})[\"']?\s{0,5}(?:=|:|=>)\s{0,5}"
-            r"[\"']?(?P<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"
-        ),
+        re.compile(r"(?:=>?|:)\s{0,5}[\"']?(?P<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"),
         is_no_example,
+        re.compile(r"(?i:aws[a-z0-9_.-]{0,20}(?:secret|sk)[a-z0-9_.-]{0,20})[\"']?\s{0,5}\Z"),
     ),
 )
 NAMED = (
