@@ -330,11 +330,12 @@ def test_files_with_hostile_names_are_kept_and_go_with_the_workspace(
     names = ["-rf", "$(touch pwned)", "new\nline", "tab\t", "*", "é", "x" * 200]
     program = "import os\n" + "".join(f"open({n!r}, 'w').write('x')\n" for n in names)
     workspace.write("make.py", program.encode())
-    told = workspace.run(f"{PYTHON} make.py; mkdir shut; chmod 0 shut; mkfifo pipe", 20)
+    told = workspace.run(f"{PYTHON} make.py; mkfifo pipe", 20)
     assert told.exit_code == 0, told.output
     assert set(names) <= set(workspace.files())
     assert "pwned" not in workspace.files()
     assert repository.read(workspace.tree(), "new\nline") == b"x"
+    workspace.run("mkdir -p shut/in && chmod 0 shut/in shut", 20)
     workspace.close()
     workspaces.close()
     assert list((place / "live").glob("live-*")) == []
