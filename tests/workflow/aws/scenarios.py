@@ -16,7 +16,7 @@ from fanfold.adapters.local.script import (
     write_files,
 )
 from fanfold.errors import LeaseLost
-from fanfold.run.attempt import Purpose
+from fanfold.run.attempt import ACCEPT, SEND_BACK, Purpose
 from fanfold.run.events import ApprovalDenied, ApprovalGranted, CancelRequested, EventData
 from fanfold.run.state import Outcome
 
@@ -62,6 +62,7 @@ class Scenario:
     slice: int = DOLLAR
     gates: str = "ask"
     candidates: int = 1
+    review: bool = False
     words: tuple[EventData, ...] = ()
     broken: str = ""
     twice: bool = False
@@ -102,6 +103,19 @@ def _candidates(_: Stage) -> Script:
             ("alpha", Purpose.CANDIDATE, 1): write_and_submit({"alpha.txt": "poor\n"}),
             ("alpha", Purpose.CANDIDATE, 2): write_and_submit({"alpha.txt": "good\n"}),
             ("alpha", Purpose.PICK, None): (submit("The second.", choice="B"),),
+        }
+    )
+
+
+def _reviewed(_: Stage) -> Script:
+    """The work on alpha is sent back once, that on beta passes."""
+    return Script.of(
+        {
+            ("alpha", Purpose.WORK, 1): write_and_submit({"alpha.txt": "half\n"}),
+            ("alpha", Purpose.REVIEW, None): (submit("The half is missing.", choice=SEND_BACK),),
+            ("alpha", Purpose.WORK, 3): write_and_submit({"alpha.txt": "whole\n"}),
+            ("beta", Purpose.WORK, None): write_and_submit({"beta.txt": "beta\n"}),
+            ("beta", Purpose.REVIEW, None): (submit("It is whole.", choice=ACCEPT),),
         }
     )
 
@@ -261,6 +275,13 @@ SCENARIOS: dict[str, Scenario] = {
         Outcome.COMPLETED,
         {"1.1": "merged"},
         candidates=2,
+    ),
+    "review": Scenario(
+        PARALLEL + _tasks("alpha", "beta"),
+        _reviewed,
+        Outcome.COMPLETED,
+        MERGED,
+        review=True,
     ),
     "repair": Scenario(
         PARALLEL + _tasks("alpha", "beta", "gamma"),

@@ -142,6 +142,7 @@ def _request(scenario: Scenario, commit: str, tree: str, engine: str) -> Request
             engine=engine,
             gates=scenario.gates,
             candidates=scenario.candidates,
+            review=scenario.review,
             unit="task",
             sandbox=False,
         ),

@@ -68,6 +68,13 @@ def test_a_lost_attempt_is_tried_again(in_memory: Callable[[str], Played]) -> No
     assert unit.tries[0].cost > 0
 
 
+def test_a_reviewer_sends_a_patch_back_once(in_memory: Callable[[str], Played]) -> None:
+    units = in_memory("review").state.units
+    purposes = {name: [str(t.purpose) for t in unit.tries] for name, unit in units.items()}
+    assert purposes == {"1.1": ["work", "review", "work"], "1.2": ["work", "review"]}
+    assert units["1.1"].tries[2].dispatched.hint.endswith("The half is missing.")
+
+
 def test_of_two_invocations_one_spends(in_memory: Callable[[str], Played]) -> None:
     told = in_memory("duplicate invocation")
     for unit in told.state.units.values():
