@@ -18,7 +18,7 @@ from fanfold.adapters.local.lease import FileLease
 from fanfold.adapters.local.workspace_dir import NAME, prepare_workspace_dir
 from fanfold.bedrock import bedrock_id, routing_of
 from fanfold.errors import InvalidSettings, MissingKey, SandboxUnavailable
-from fanfold.run.access import BY_PROVIDER, HARNESS, MODEL_SECRETS, for_commands
+from fanfold.run.access import BY_PROVIDER, HARNESS, MODEL_SECRETS
 from fanfold.settings import (
     Credentials,
     Settings,
@@ -27,7 +27,7 @@ from fanfold.settings import (
     environment,
     load,
 )
-from fanfold.steps.keyring import Keyring
+from fanfold.steps.keyring import Keyring, secrets_of_prepare
 from fanfold.steps.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -149,7 +149,8 @@ def workspaces_of(
 
     home = cache_folder()
     keyring = keyring or Keyring(environment().get)
-    granted = _prepare_secrets(settings, keyring)
+    wanted = settings.prepare.secrets if settings.prepare.commands else ()
+    granted = secrets_of_prepare(keyring, wanted)
     sandboxed = _sandbox(sandbox, settings.prepare.network, granted)
     preparing = GitWorkspaces(repository, home / "workspaces", sandboxed)
 
@@ -170,16 +171,6 @@ def workspaces_of(
         contained,
         furnish=layers.furnish,
     )
-
-
-def _prepare_secrets(settings: Settings, keyring: Keyring) -> dict[str, str]:
-    wanted = settings.prepare.secrets if settings.prepare.commands else ()
-    access = for_commands("[prepare]", wanted)
-    found = {name: keyring.read(access, name) for name in wanted}
-    for name, value in found.items():
-        if value is None:
-            raise MissingKey(f"[prepare] secrets: {name} is not set: export it, or take it out")
-    return {name: value for name, value in found.items() if value}
 
 
 def prepare_environment(project: Project, tree: str, *, sandbox: bool) -> None:

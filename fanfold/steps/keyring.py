@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fanfold.errors import AccessDenied
-from fanfold.run.access import Operation
+from fanfold.errors import AccessDenied, MissingKey
+from fanfold.run.access import Operation, for_commands
 from fanfold.run.events import AccessDecided
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fanfold.run.access import Access
 
@@ -49,3 +49,15 @@ class Keyring:
             raise AccessDenied(decision.why)
         self._read[name] = value
         return value
+
+
+def secrets_of_prepare(keyring: Keyring, wanted: Sequence[str]) -> dict[str, str]:
+    """Those that `[prepare]` names. Raises `AccessDenied`, or `MissingKey` where one is not set."""
+    access = for_commands("[prepare]", wanted)
+    found: dict[str, str] = {}
+    for name in wanted:
+        value = keyring.read(access, name)
+        if value is None:
+            raise MissingKey(f"[prepare] secrets: {name} is not set: export it, or take it out")
+        found[name] = value
+    return found

@@ -10,11 +10,9 @@ from fanfold.run.events import AccessDecided, AccessGranted, CommandContained, T
 from fanfold.run.incidents import IncidentKind
 
 
-def called(name: str, subject: str, **fields: Any) -> ToolCalled:
-    allowed = "refusal" not in fields
-    return ToolCalled(
-        *(name, allowed, "why", "1", "2", True, 3), subject=subject, **{"refusal": None} | fields
-    )
+def called(name: str, subject: str, refusal: Refusal | None = None) -> ToolCalled:
+    told = (name, refusal is None, "why", "1", "2", True, 3)
+    return ToolCalled(*told, subject=subject, refusal=refusal)
 
 
 def row(*, allowed: bool, times: int = 1, **fields: str) -> dict[str, Any]:
