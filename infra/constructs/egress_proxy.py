@@ -35,14 +35,20 @@ def proxy_variables(settings: CloudSettings) -> dict[str, str]:
     """What tells workers of the proxy; nothing where there is none."""
     if not settings.egress:
         return {}
-    host = f"{NAME}.{_domain(settings)}"
-    tunnel = f"http://{host}:{TUNNEL_PORT}"
+    found = way_out(settings)
+    if settings.provider == "anthropic":
+        found["ANTHROPIC_BASE_URL"] = f"http://{NAME}.{_domain(settings)}:{MODEL_PORT}"
+    return found
+
+
+def way_out(settings: CloudSettings) -> dict[str, str]:
+    """What leads to allowed hosts, for who calls no model; nothing where there is no proxy."""
+    if not settings.egress:
+        return {}
+    tunnel = f"http://{NAME}.{_domain(settings)}:{TUNNEL_PORT}"
     no_proxy = f"{NO_PROXY},.{_domain(settings)}"
     found = {"HTTPS_PROXY": tunnel, "https_proxy": tunnel}
-    found |= {"NO_PROXY": no_proxy, "no_proxy": no_proxy}
-    if settings.provider == "anthropic":
-        found["ANTHROPIC_BASE_URL"] = f"http://{host}:{MODEL_PORT}"
-    return found
+    return found | {"NO_PROXY": no_proxy, "no_proxy": no_proxy}
 
 
 class EgressProxy(Construct):

@@ -98,11 +98,14 @@ class WorkerFleet(Construct):
         """The name of a task definition, with `{}` in place of the agent's role."""
         return self._settings.name("worker-{}")
 
+    def _family(self, role: str) -> str:
+        return self._settings.name(BUILDER) if role == BUILDER else self.family.format(role)
+
     def run_statements(self) -> list[iam.PolicyStatement]:
         """What it takes to run, watch, stop and tag the tasks, in this cluster alone."""
         here = f"{Aws.REGION}:{Aws.ACCOUNT_ID}"
         families = [
-            f"arn:aws:ecs:{here}:task-definition/{self.family.format(role)}:*"
+            f"arn:aws:ecs:{here}:task-definition/{self._family(role)}:*"
             for role in (*self.task_definitions, BUILDER)
         ]
         tasks = f"arn:aws:ecs:{here}:task/{self._settings.name('workers')}/*"
@@ -160,7 +163,7 @@ class WorkerFleet(Construct):
         definition = ecs.FargateTaskDefinition(
             self,
             f"{role.title()}Task",
-            family=self.family.format(role),
+            family=self._family(role),
             cpu=CPU,
             memory_limit_mib=MEMORY_MB,
             ephemeral_storage_gib=DISK_GB,

@@ -13,7 +13,7 @@ from infra.constructs.access import Access
 from infra.constructs.attempt_session import ROLE, AttemptSession
 from infra.constructs.boundary import Boundaries
 from infra.constructs.check_function import NAME, CheckFunction
-from infra.constructs.egress_proxy import proxy_variables
+from infra.constructs.egress_proxy import proxy_variables, way_out
 from infra.constructs.model_secrets import PASS
 from infra.constructs.python_function import PythonFunction, Workplace
 from infra.constructs.supervisor import Supervisor, functions_of, placeholder_of
@@ -208,7 +208,7 @@ class ControlStack(Stack):
             boundary=cast("iam.IManagedPolicy", self._boundaries.worker),
             statements=[*functions.work(self._access), self._access.report_back()],
             build=Build(
-                {**self._deployment().environment(), **proxy_variables(self._settings)},
+                {**self._deployment().environment(), **way_out(self._settings)},
                 functions.build(self._access),
                 cast("iam.IManagedPolicy", self._boundaries.builder),
             ),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.kit.templates import Resource, Template
 
 DOCKERFILE = "containers/worker/Dockerfile"
-PLACES = (*roles(ROOT), "builder")
+PLACES = (*(f"worker-{role}" for role in roles(ROOT)), "builder")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def supervisor(template: Template) -> list[Resource]:
 
 def test_every_role_has_a_task_that_has_two_minutes_to_save_its_work(template: Template) -> None:
     tasks = properties(template, "AWS::ECS::TaskDefinition")
-    assert {t["Family"] for t in tasks} == {f"fanfold-dev-worker-{role}" for role in PLACES}
+    assert {t["Family"] for t in tasks} == {f"fanfold-dev-{place}" for place in PLACES}
     for task in tasks:
         (container,) = task["ContainerDefinitions"]
         assert container["Name"] == "worker"
@@ -76,7 +76,7 @@ def test_the_supervisor_runs_its_own_tasks_in_its_own_cluster_alone(template: Te
     for statement in supervisor(template):
         if "ecs:RunTask" in as_list(statement["Action"]):
             families = {plain(r).rpartition("/")[2] for r in as_list(statement["Resource"])}
-            assert families == {f"fanfold-dev-worker-{role}:*" for role in PLACES}
+            assert families == {f"fanfold-dev-{place}:*" for place in PLACES}
             assert "ecs:cluster" in statement["Condition"]["ArnEquals"]
 
 
@@ -107,3 +107,22 @@ def test_the_image_is_named_by_what_it_is_built_from(repository: Path) -> None:
     assert (before.folder / DOCKERFILE).exists()
     (repository / DOCKERFILE).write_text("FROM scratch\n")
     assert Sources(repository, sources_only).image_context().digest != before.digest
+
+
+def test_who_prepares_writes_dependencies_and_knows_no_model(template: Template) -> None:
+    granted = statements_by_role(template)["fanfold-dev-builder"]
+    key = {"kms:Decrypt", "kms:GenerateDataKey"}
+    assert actions(granted) == key | {"s3:GetObject", "s3:ListBucket", "s3:PutObject"}
+    (written,) = (s for s in granted if "s3:PutObject" in as_list(s["Action"]))
+    assert [
+        plain(r).rpartition("/")[0].rpartition("/")[2] for r in as_list(written["Resource"])
+    ] == ["deps"]
+    (task,) = (
+        t
+        for t in properties(template, "AWS::ECS::TaskDefinition")
+        if t["Family"] == "fanfold-dev-builder"
+    )
+    (container,) = task["ContainerDefinitions"]
+    assert container["EntryPoint"] == ["python", "-m", "containers.worker.prepare"]
+    told = {each["Name"] for each in container["Environment"]}
+    assert not any("MODEL" in name or "ANTHROPIC" in name for name in told)
