@@ -290,6 +290,7 @@ class _Account:
         from fanfold.adapters.git.deferred import DeferredCheckouts
         from fanfold.adapters.git.workspaces import CHECKOUT, GitWorkspaces
         from fanfold.adapters.local.secrets import Secrets
+        from fanfold.agent.run_warmth import RunWarmth
 
         keyring = Keyring({MODEL_PASS: self._model_pass}.get)
         keyring.read(HARNESS, MODEL_PASS)
@@ -317,6 +318,7 @@ class _Account:
             secrets=Secrets(keyring.given),
             has_shell=self._sandbox is not None,
             has_containers=self.deployment.profile != "lite",
+            warmth=RunWarmth(self.artifacts, run_id, self.clock),
             secret_reads=keyring.decided,
             offer=self._offer,
         )

@@ -38,33 +38,35 @@ class Warmth:
         Else it waits for the one who does, for a minute and a half at most, asking `guard`, which
         may raise. Call what is given when the reply is there.
         """
-        leads = self._wait(beginning, guard)
-
-        def warmed() -> None:
-            life = LIVES_LONG_S if lasting else LIVES_S
-            with self._changed:
-                self._warm_until[beginning] = self._now() + life
-
+        leads = len(beginning) >= WORTH_WAITING and self._leads(beginning, guard)
         try:
-            yield warmed
+            yield lambda: self._warmed(beginning, lasting=lasting)
         finally:
             if leads:
-                with self._changed:
-                    self._leading.discard(beginning)
-                    self._changed.notify_all()
+                self._left(beginning)
 
-    def _wait(self, beginning: bytes, guard: Callable[[], None]) -> bool:
+    def _leads(self, beginning: bytes, guard: Callable[[], None]) -> bool:
         """Whether this call is the one that writes."""
-        if len(beginning) < WORTH_WAITING:
-            return False
         until = self._now() + LONGEST_WAIT_S
         while True:
             with self._changed:
-                now = self._now()
-                if self._warm_until.get(beginning, 0.0) > now or now > until:
+                if self._is_warm(beginning) or self._now() > until:
                     return False
                 if beginning not in self._leading:
                     self._leading.add(beginning)
                     return True
                 self._changed.wait(ASK_S)
             guard()
+
+    def _is_warm(self, beginning: bytes) -> bool:
+        return self._warm_until.get(beginning, 0.0) > self._now()
+
+    def _warmed(self, beginning: bytes, *, lasting: bool) -> None:
+        with self._changed:
+            self._warm_until[beginning] = self._now() + (LIVES_LONG_S if lasting else LIVES_S)
+
+    def _left(self, beginning: bytes) -> None:
+        """Whoever led has a reply, or has failed."""
+        with self._changed:
+            self._leading.discard(beginning)
+            self._changed.notify_all()

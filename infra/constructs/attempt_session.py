@@ -23,9 +23,10 @@ RUN, ATTEMPT, BASE = (f"${{aws:PrincipalTag/{tag}}}" for tag in TAGS)
 class AttemptSession(Construct):
     """A role that only `grant` may assume, and whose session tags say how far it reaches.
 
-    It puts objects below its attempt's prefix and events into its attempt's stream; beyond that it
-    reads its run, the snapshot of its base, and prepared dependencies, which are named by what they
-    hold. It may have the function `check`, which can do nothing by itself, run the unit checks.
+    It puts objects below its attempt's prefix, events into its attempt's stream, and marks of what
+    its run has in the prompt cache; beyond that it reads its run, the snapshot of its base, and
+    prepared dependencies, which are named by what they hold. It may have the function `check`,
+    which can do nothing by itself, run the unit checks.
     """
 
     def __init__(
@@ -69,14 +70,14 @@ class AttemptSession(Construct):
 
     def _statements(self, access: Access) -> list[iam.PolicyStatement]:
         events = access.events_arn
-        own = f"runs/{RUN}/attempts/{ATTEMPT}/*"
+        own = (f"runs/{RUN}/attempts/{ATTEMPT}/*", f"runs/{RUN}/warm/*")
         streams = [f"run/{RUN}", f"run/{RUN}/attempt/{ATTEMPT}"]
         readable = (f"runs/{RUN}/*", f"snapshots/{BASE}.*", "deps/*")
         return [
             iam.PolicyStatement(
                 sid="PutOwnArtifacts",
                 actions=["s3:PutObject"],
-                resources=[access.objects_arn(own)],
+                resources=[access.objects_arn(key) for key in own],
             ),
             iam.PolicyStatement(
                 sid="ReadOwnRun",

@@ -63,6 +63,8 @@ def keyed(*streams: str) -> dict[str, str | tuple[str, ...]]:
     [
         ("s3:PutObject", f"{PREFIX}/1/patch.diff", True),
         ("s3:PutObject", f"{PREFIX}/events/ab.json", True),
+        ("s3:PutObject", f"runs/{RUN}/warm/ab/1-cd-done", True),
+        ("s3:PutObject", f"runs/{RUN}0/warm/ab/1-cd-done", False),
         ("s3:PutObject", f"{PREFIX}2/1/patch.diff", False),
         ("s3:PutObject", f"runs/{RUN}/attempts/1.3.1/1/patch.diff", False),
         ("s3:PutObject", f"runs/other/attempts/{ATTEMPT}/1/patch.diff", False),
