@@ -11,9 +11,13 @@ from fanfold.bedrock import NO_ROUTING, VENDOR, bedrock_id
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from fanfold.run.events import CheckSpec
+
 MODEL_API = "api.anthropic.com"
 BEDROCK = "bedrock"
 AGAIN = "in cdk.json and deploy again"
+LONGEST_CHECK_S = 780.0
+"""A check that is cut off would be red, and a patch blamed for it."""
 
 
 class Offered(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +74,17 @@ def prepare_problem(offer: Offered | None, hosts: Iterable[str], *, containers: 
         f"[prepare] may reach {named}, and no container of this deployment does: add "
         f"{msgspec.json.encode(missing).decode()} to `egress` {AGAIN}, or take it out of `network` "
         "in [prepare] of fanfold.toml"
+    )
+
+
+def check_problem(checks: Iterable[CheckSpec]) -> str | None:
+    """Why the first of `checks` that may outlast its function in the cloud is not run there."""
+    late = next((c for c in checks if c.timeout_s > LONGEST_CHECK_S), None)
+    if late is None:
+        return None
+    return (
+        f"check {late.command!r} may take {late.timeout_s:g} s, and a check in the cloud is ended "
+        f"after {LONGEST_CHECK_S:g} s: lower its timeout_s in fanfold.toml, or divide it"
     )
 
 

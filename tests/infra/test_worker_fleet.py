@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanfold.run.offer import LONGEST_CHECK_S
+from functions.check import MARGIN_S
 from infra.bundle import IMAGE_SOURCES, ROOT, SOURCES, sources_only
+from infra.constructs.check_function import TIMEOUT_S
 from infra.functions import roles
 from infra.sources import DEFINITION, WORKER, Sources
 from tests.kit.templates import actions, as_list, load, plain, properties, statements_by_role
@@ -126,3 +129,7 @@ def test_who_prepares_writes_dependencies_and_knows_no_model(template: Template)
     assert container["EntryPoint"] == ["python", "-m", "containers.worker.prepare"]
     told = {each["Name"] for each in container["Environment"]}
     assert not any("MODEL" in name or "ANTHROPIC" in name for name in told)
+
+
+def test_a_check_has_the_time_that_runs_are_admitted_with() -> None:
+    assert LONGEST_CHECK_S == TIMEOUT_S - MARGIN_S

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from fanfold.run.attempt import RoleRules
-from fanfold.run.events import CheckSpec, RunAdmitted, RunLimits, RunRejected, UnitSpec
-from fanfold.run.offer import Offered
+from fanfold.run.events import CheckSpec, RunAdmitted, RunLimits, RunOptions, RunRejected, UnitSpec
+from fanfold.run.offer import LONGEST_CHECK_S, Offered
 from fanfold.steps.placing import placed
 from fanfold.steps.request import Request
 
@@ -110,3 +110,18 @@ def test_hosts_of_prepare_must_be_within_the_egress() -> None:
     for part in ("files.pythonhosted.org", "egress", "cdk.json", "[prepare]"):
         assert part in refused.reason
     assert "pypi.org," not in refused.reason
+
+
+def test_a_check_that_outlasts_every_place_for_it_is_refused() -> None:
+    cloud = RunOptions(engine="aws")
+
+    def asked(timeout_s: float) -> RunAdmitted | RunRejected:
+        checks = (CheckSpec("make test"), CheckSpec("make slow", timeout_s=timeout_s))
+        return place("docs", containers=True, checks=checks, options=cloud)
+
+    assert isinstance(asked(LONGEST_CHECK_S), RunAdmitted)
+    refused = asked(LONGEST_CHECK_S + 1)
+    assert isinstance(refused, RunRejected)
+    assert "'make slow' may take 781 s" in refused.reason
+    here = place("docs", containers=True, checks=(CheckSpec("make slow", timeout_s=9e9),))
+    assert isinstance(here, RunAdmitted)
