@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 MARK = "«redacted:"
 _TEXTS = (
     "plan_title",
-    "outline",
     "spec",
     "instructions",
     "constraints",
@@ -41,7 +40,15 @@ def redacted(context: Context, redact: Callable[[str], str]) -> Context:
     """The same bundle with its texts redacted; names, rules and limits stay as they are."""
     plain = msgspec.to_builtins(context)
     plain |= {name: map_strings(plain[name], redact) for name in _TEXTS}
+    plain["outline"] = _lines_redacted(plain["outline"], redact)
     return msgspec.convert(plain, Context)
+
+
+def _lines_redacted(lines: Sequence[str], redact: Callable[[str], str]) -> list[str]:
+    """All at once: a long plan has hundreds, for each of its attempts. Redacting keeps lines."""
+    if any("\n" in line for line in lines):
+        return [redact(line) for line in lines]
+    return redact("\n".join(lines)).split("\n") if lines else []
 
 
 def redacted_patch(patch: bytes, secrets: SecretScanner) -> bytes:

@@ -40,9 +40,20 @@ def splice(
     """
     if data != parsed.data:
         raise InvalidPlan(parsed.path, 0, "was edited since it was parsed")
-    if parsed.format != conductor.NAME:
-        marks = [Mark(mark.task, mark.state) for mark in marks]
-        checkpoints = _NO_CHECKPOINTS
+    result = draft(parsed, marks, checkpoints)
+    confirm(parsed, result, marks, checkpoints)
+    return result
+
+
+def draft(
+    parsed: Plan, marks: Sequence[Mark], checkpoints: Mapping[str, str] = _NO_CHECKPOINTS
+) -> bytes:
+    """What `splice` gives, not read again: one of many steps on the way to what is confirmed.
+
+    Raises InvalidPlan for a task or phase that the plan does not hold.
+    """
+    marks, checkpoints = _known_to(parsed, marks, checkpoints)
+    data = parsed.data
     form = _sha_form(parsed)
     tasks = {task.id: task for task in parsed.tasks}
     phases = {phase.id: phase for phase in parsed.phases}
@@ -56,9 +67,27 @@ def splice(
         if name not in phases:
             raise InvalidPlan(parsed.path, 0, f"holds no phase {name!r}")
         edits += _checkpoint_edits(data, phases[name], sha)
-    result = _apply(data, edits)
+    return _apply(data, edits)
+
+
+def confirm(
+    parsed: Plan,
+    result: bytes,
+    marks: Sequence[Mark],
+    checkpoints: Mapping[str, str] = _NO_CHECKPOINTS,
+) -> None:
+    """Raises InvalidPlan unless exactly the intended nodes of `result` read differently."""
+    marks, checkpoints = _known_to(parsed, marks, checkpoints)
     _confirm(parsed, parse(result, parsed.path, format=parsed.format), marks, checkpoints)
-    return result
+
+
+def _known_to(
+    parsed: Plan, marks: Sequence[Mark], checkpoints: Mapping[str, str]
+) -> tuple[Sequence[Mark], Mapping[str, str]]:
+    """As much of them as the format of the plan can tell."""
+    if parsed.format == conductor.NAME:
+        return marks, checkpoints
+    return [Mark(mark.task, mark.state) for mark in marks], _NO_CHECKPOINTS
 
 
 def _phase_marks(plan: Plan, marks: Sequence[Mark]) -> list[Edit]:

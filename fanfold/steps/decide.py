@@ -41,12 +41,13 @@ def advance(journal: Journal, lease: Lease) -> Step:
 
 
 def settle(journal: Journal, lease: Lease) -> RunState:
-    """Record how attempts in flight ended, those that have."""
-    for unit in list(journal.state.units.values()):
-        for flying in unit.in_flight:
-            finished = outcome_of(journal.store, lease, journal.run_id, flying.dispatched)
-            if finished is not None:
-                journal.append(finished)
+    """Record how attempts in flight ended, those that have, in one append."""
+    flying = [t.dispatched for unit in journal.state.units.values() for t in unit.in_flight]
+    store, run_id = journal.store, journal.run_id
+    looked = (outcome_of(store, lease, run_id, dispatched) for dispatched in flying)
+    finished = [ended for ended in looked if ended is not None]
+    if finished:
+        journal.append(*finished)
     return journal.state
 
 

@@ -13,7 +13,7 @@ import msgspec
 from fanfold.plan import formats
 from fanfold.plan.model import FINISHED, Mark, TaskState
 from fanfold.plan.reconcile import reconcile
-from fanfold.plan.write_back import splice
+from fanfold.plan.write_back import confirm, draft
 from fanfold.run.artifacts import attempt_file, result_file
 from fanfold.run.attempt import Report
 from fanfold.run.decide import done_units
@@ -87,8 +87,12 @@ class _Marked:
         self.data = self.before.data
 
     def rewrite(self) -> bytes:
-        self.data = splice(self.before.data, self.before, self.marks, self.checkpoints)
+        self.data = draft(self.before, self.marks, self.checkpoints)
         return self.data
+
+    def confirm(self) -> None:
+        """Once for all rewrites. Raises `InvalidPlan`."""
+        confirm(self.before, self.data, self.marks, self.checkpoints)
 
 
 @dataclass
@@ -155,6 +159,7 @@ class _Writer:
             if task in matched.mapping:
                 self._mark(matched.mapping[task], self.commits.get(task))
         self._close_phases(now)
+        self.plan.confirm()
 
     def _mark(self, task: str, commit: str | None) -> None:
         self.plan.marks.append(Mark(task, TaskState.DONE, commit[:SHORT] if commit else None))
