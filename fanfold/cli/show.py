@@ -144,15 +144,18 @@ def _describe(view: dict[str, Any]) -> str:
 
 def _accesses(rows: list[dict[str, Any]]) -> list[str]:
     """Denied hosts stand apart, with the line that would allow them."""
-    lines: list[str] = []
-    for row in rows:
-        verdict = "allowed" if row["allowed"] else "denied"
-        told = f"  {verdict} {row['operation']} {row['subject']}".rstrip()
-        reason = "" if row["allowed"] or row["refusal"] == row["operation"] else row["refusal"]
-        times = f" ({row['times']} times)" if row["times"] > 1 else ""
-        if row["operation"] != IncidentKind.HOST:
-            lines.append(f"{told}{f': {reason}' if reason else ''}{times}")
-    return lines
+    return [f"  {_access(row)}" for row in rows if row["operation"] != IncidentKind.HOST]
+
+
+def _access(row: dict[str, Any]) -> str:
+    """A decision of the policy, or what a sandbox kept a command from."""
+    times = f" ({row['times']} times)" if row["times"] > 1 else ""
+    what = f"{row['operation']} {row['subject']}".rstrip()
+    if row["allowed"]:
+        return f"allowed {what}{times}"
+    if row["refusal"] == row["operation"]:
+        return f"contained {row['operation']}: {row['subject']}{times}"
+    return f"denied {what}: {row['refusal']}{times}"
 
 
 def _effort(report: dict[str, Any] | None) -> str:

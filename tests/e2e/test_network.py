@@ -93,3 +93,28 @@ def test_what_prepare_was_kept_from_is_told_with_the_line_that_allows_it(
     ended = fanfold(root, "run", PLAN, "--budget", "1", "--json")
     assert ended.code == 5
     assert '[prepare] network = ["packages.example.com"]' in ended.json["error"]
+
+
+def test_show_tells_what_was_denied_by_its_rule_and_contained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def call(name: str, **given: str) -> dict[str, object]:
+        return {"calls": [{"name": name, "input": given}]}
+
+    plan_file = call("write", file_path=PLAN, content="x")
+    turns = [
+        *(plan_file, plan_file, call("read", file_path="/etc/passwd")),
+        call("bash", command="touch /usr/x"),
+        call("submit", status="done", summary="Tried."),
+    ]
+    play(monkeypatch, tmp_path, {"task": "*", "turns": turns})
+    root = make_repository(tmp_path / "project", {PLAN: TASKS})
+    ended = fanfold(root, "run", PLAN, "--budget", "1", "--json")
+    assert ended.code in (0, 1), ended.err
+    shown = fanfold(root, "show", "", "1.1").out.splitlines()
+    assert f"  denied write {PLAN}: control_file (2 times)" in shown
+    assert "  denied read /etc/passwd: path" in shown
+    assert any(line.startswith("  contained refused: ") and "/usr/x" in line for line in shown)
+    (attempt,) = fanfold(root, "show", "", "1.1", "--json").json["attempts"]
+    assert attempt["access"]["operations"] == ["read", "run", "submit", "write"]
+    assert attempt["access"]["hosts"] == []
