@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from fanfold.bootstrap import holder, local
 from fanfold.cli.board import Board
+from fanfold.cli.feed import Feed
 from fanfold.cli.live import ObservedEvents, shown
 from fanfold.cli.output import failure, say, say_json
 from fanfold.cli.status import describe
 from fanfold.engine import Interrupted, LocalEngine
 from fanfold.errors import FanfoldError
-from fanfold.run.events import run_stream
 from fanfold.run.state import Outcome
 from fanfold.run.view import exit_code, run_view
 from fanfold.steps.journal import Journal
@@ -54,8 +54,7 @@ def drive(
     """
     request = load_request(project.artifacts, run_id)
     board, lock = Board(run_id), threading.Lock()
-    stream = run_stream(run_id)
-    board.feed(stream, project.events.read(stream))
+    Feed(project.events, board, lock, run_id).look()
     board.news.clear()
     wiring = local(
         project,

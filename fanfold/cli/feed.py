@@ -31,10 +31,10 @@ class Feed:
         self._seen: dict[str, int] = {}
         self._flying: set[str] = set()
 
-    def look(self) -> bool:
-        """Take in what came since; whether anything did."""
+    def look(self, through: int | None = None) -> bool:
+        """Take in what came since, of the run's stream up to a version; whether anything did."""
         before = sum(self._seen.values())
-        for envelope in self._news(self._run):
+        for envelope in self._news(self._run, through):
             self._take(envelope)
         for attempt in sorted(self._flying):
             self._read(attempt)
@@ -54,8 +54,10 @@ class Feed:
         stream = attempt_stream(self._run_id, attempt)
         self._show(stream, self._news(stream))
 
-    def _news(self, stream: str) -> list[Envelope]:
+    def _news(self, stream: str, through: int | None = None) -> list[Envelope]:
         found = self._events.read(stream, self._seen.get(stream, 0))
+        if through is not None:
+            found = [envelope for envelope in found if envelope.version <= through]
         if found:
             self._seen[stream] = found[-1].version
         return found

@@ -9,7 +9,9 @@ from fanfold.cli.board import Board, News
 from fanfold.cli.feed import Feed
 from fanfold.cli.live import shown
 from fanfold.errors import CloudUnavailable
+from fanfold.run.events import recorded, run_stream
 from fanfold.run.view import outcome_of
+from fanfold.steps.announce import news_of
 
 if TYPE_CHECKING:
     from fanfold.cli.engines import Engine
@@ -43,6 +45,13 @@ class Follower:
     @property
     def state(self) -> RunState:
         return self._board.state
+
+    def catch_up(self) -> None:
+        """Take in what happened until the run last ended or began to wait; show nothing of it."""
+        log = self._engine.events.read(run_stream(self._run_id))
+        stops = news_of(event for e in log if (event := recorded(e)))
+        self._feed.look(max((stop.version for stop in stops), default=0))
+        self._board.news.clear()
 
     def follow(self) -> bool:
         """Whether the run has come to an end or to a gate; False when nobody is at work on it.

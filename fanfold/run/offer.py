@@ -114,7 +114,8 @@ def _not_deployed(name: str, offer: Offered) -> str:
             f"model {name!r} is called in another way than this deployment's: name it "
             f"{_bare(name).removeprefix(VENDOR)}, or set `routing` {AGAIN}"
         )
+    more = f', or add "{_bare(name)}" to `models` {AGAIN}' if VENDOR in _bare(name) else ""
     return (
         f"model {name!r} is not one of this deployment's ({known}): take one of them, by --model "
-        f'or [model] in fanfold.toml, or add "{_bare(name)}" to `models` {AGAIN}'
+        f"or [model] in fanfold.toml{more}"
     )

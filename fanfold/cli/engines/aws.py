@@ -219,7 +219,9 @@ class Account:
             tell(f"pushed the files of {base[:7]} to {self.place.stack}")
 
     def drive(self, run_id: str) -> RunState:
-        follower = Follower(self, run_id, self._project.clock)
+        return self._followed(run_id, Follower(self, run_id, self._project.clock))
+
+    def _followed(self, run_id: str, follower: Follower) -> RunState:
         with terminable():
             try:
                 ended = follower.follow()
@@ -236,13 +238,15 @@ class Account:
         return state
 
     def resume(self, run_id: str, cap: int | None = None) -> RunState:
+        follower = Follower(self, run_id, self._project.clock)
+        follower.catch_up()
         state = self._state(run_id)
         waits = outcome_of(state) is not None
         if (waits and cap is not None) or not self._is_driven(state):
             self._go_on(state, cap)
         elif cap not in (None, state.cap):
             raise RunBusy(f"run {run_id} is under way; its cap can be raised when it has stopped")
-        return self.drive(run_id)
+        return self._followed(run_id, follower)
 
     def tell_batch(self, batch_id: str, word: BatchWord) -> None:
         """Have a person's word recorded, and the batch go on."""
