@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LONGEST = 300
+
 
 class Attendant:
     """Tells over `life` what the command is kept from, and ends it when nobody listens there.
@@ -77,7 +79,7 @@ class Attendant:
 
     def tell(self, kind: str, subject: str) -> None:
         """A line for each subject, in which the command may have put what looks like another."""
-        plain = "".join(c if c.isprintable() else "?" for c in subject)
+        plain = "".join(c if c.isprintable() else "?" for c in subject[:LONGEST])
         if (kind, plain) in self.known or (len(self.known) > lookups.MOST and kind != "ended"):
             return
         self.known.add((kind, plain))

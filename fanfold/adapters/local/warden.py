@@ -30,12 +30,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 HEADER, CONFIG_BYTES, MOST_DESCRIPTORS = 4, 1 << 20, 1 << 20
-# For three descriptors, none of which a command inherits.
-PLACES = (socket.CMSG_SPACE(12), socket.MSG_CMSG_CLOEXEC)
 SUBREAPER, DIE_WITH_PARENT = 36, 1
 NORMAL = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD)
 FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, 16)
 NOT_STARTED = 126
+Ancillary = list[tuple[int, int, bytes]]
 # To ask about what is forbidden, so that it is told; else to refuse it.
 VERDICTS = (seccomp.ASK, seccomp.REFUSE | errno.EPERM)
 
@@ -62,7 +61,7 @@ class Warden:
                 if process in reaped():
                     seccomp.die("a room has ended before its command")
             if control in ready:
-                data, ancillary, _, _ = control.recvmsg(1, *PLACES)
+                data, ancillary = received(control)
                 if not data:
                     return
                 door.sendmsg([data], ancillary)
@@ -102,7 +101,7 @@ class Warden:
         waking = wakened()
         self.libc.prctl(SUBREAPER, 1, 0, 0, 0)
         self.libc.prctl(room.DUMPABLE, 0, 0, 0, 0)
-        places = descriptors(requests.recvmsg(1, *PLACES)[1])
+        places = descriptors(received(requests)[1])
         if not places:
             return
         life, output, folders = socket.socket(fileno=places[0]), places[1], places[2:]
@@ -184,7 +183,13 @@ def without_forbidden(verdict: int) -> bytes:
     return seccomp.program({seccomp.number("socket"): rows}, verdict)
 
 
-def descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+def received(source: socket.socket) -> tuple[bytes, Ancillary]:
+    """What came, with three descriptors at most, none of which a command inherits."""
+    data, ancillary, _, _ = source.recvmsg(1, socket.CMSG_SPACE(12), socket.MSG_CMSG_CLOEXEC)
+    return data, ancillary
+
+
+def descriptors(ancillary: Ancillary) -> list[int]:
     found = array.array("i")
     for _, _, data in ancillary:
         found.frombytes(data[: len(data) - len(data) % found.itemsize])
