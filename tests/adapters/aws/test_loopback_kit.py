@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
-from moto.awslambda.models import LambdaFunction, LambdaVersion
+from moto.awslambda import models as functions
+from moto.awslambda.models import LambdaBackend, LambdaFunction, LambdaVersion
 from moto.cloudformation import parsing, utils
+from moto.dynamodb.models import dynamodb_backends
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 from moto.events.models import Rule
+from moto.sqs.models import sqs_backends
 
 from tests.kit.interpreter import interpreter
+from tests.kit.loopback.clients import ACCOUNT, REGION
 from tests.kit.loopback.cloudformation import definition_of
 from tests.kit.loopback.stacks import Stacks
 
@@ -142,3 +149,122 @@ def test_a_task_on_fargate_needs_the_memory_of_its_container() -> None:
     backend: Any = EC2ContainerServiceBackend
     with pytest.raises(TypeError):
         backend._calculate_task_resource_requirements(definition)
+
+
+def test_a_message_is_delivered_in_the_write_that_makes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent = list[Any]()
+
+    def send(_: Any, function_arn: str, messages: Any, queue_arn: str) -> bool:
+        sent.append(messages)
+        return False
+
+    monkeypatch.setattr(LambdaBackend, "send_sqs_batch", send)
+    url = client("sqs").create_queue(QueueName="q")["QueueUrl"]
+    queue: Any = sqs_backends[ACCOUNT][REGION].queues["q"]
+    queue.lambda_event_source_mappings["f"] = SimpleNamespace(enabled=True, batch_size=10)
+    client("sqs").send_message(QueueUrl=url, MessageBody="a")
+    assert len(sent) == 1
+
+
+def test_a_record_is_delivered_in_the_write_that_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = list[Any]()
+
+    def send(_: Any, function_arn: str, items: Any, source: str) -> str:
+        sent.append(list(items))
+        return ""
+
+    monkeypatch.setattr(LambdaBackend, "send_dynamodb_items", send)
+    tables = client("dynamodb")
+    tables.create_table(
+        TableName="t",
+        KeySchema=[{"AttributeName": "a", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "a", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
+    )
+    table: Any = dynamodb_backends[ACCOUNT][REGION].get_table("t")
+    mapping = SimpleNamespace(event_source_arn="arn")
+    table.lambda_event_source_mappings[f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"] = mapping
+    tables.put_item(TableName="t", Item={"a": {"S": "1"}})
+    tables.put_item(TableName="t", Item={"a": {"S": "2"}})
+    assert [len(items) for items in sent] == [1, 2]
+
+
+def test_messages_that_failed_of_a_batch_are_not_told_apart() -> None:
+    assert "batchItemFailures" not in inspect.getsource(functions)
+
+
+def test_nobody_hears_that_an_execution_has_ended() -> None:
+    url = client("sqs").create_queue(QueueName="q")["QueueUrl"]
+    pattern = json.dumps({"source": ["aws.states"]})
+    client("events").put_rule(Name="ends", EventPattern=pattern)
+    target = {"Id": "q", "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"}
+    client("events").put_targets(Rule="ends", Targets=[target])
+    with interpreter({}):
+        assert _end({"Done": {"Type": "Succeed"}}) == "SUCCEEDED"
+    assert "Messages" not in client("sqs").receive_message(QueueUrl=url)
+
+
+def test_a_request_for_a_task_is_not_spelt_as_its_service_does() -> None:
+    run: dict[str, Any] = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::ecs:runTask.sync",
+        "Parameters": {"Cluster": "c", "TaskDefinition": "t"},
+        "End": True,
+    }
+    with interpreter({"ecs": client("ecs")}):
+        assert _end({"Run": run}) == "FAILED"
+
+
+def test_a_task_stops_by_being_looked_at() -> None:
+    tasks, network = client("ecs"), client("ec2")
+    subnet = network.describe_subnets()["Subnets"][0]["SubnetId"]
+    tasks.create_cluster(clusterName="c")
+    container = {"name": "worker", "image": "i", "memory": 128}
+    tasks.register_task_definition(family="t", containerDefinitions=[container])
+    (task,) = tasks.run_task(
+        cluster="c",
+        taskDefinition="t",
+        launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": [subnet]}},
+    )["tasks"]
+    for _ in range(6):
+        (told,) = tasks.describe_tasks(cluster="c", tasks=[task["taskArn"]])["tasks"]
+    assert told["lastStatus"] == "STOPPED"
+
+
+def test_a_bus_of_a_template_has_no_reference() -> None:
+    bus = {"Type": "AWS::Events::EventBus", "Properties": {"Name": "bus"}}
+    body = json.dumps({"Resources": {"Bus": bus}, "Outputs": {"Name": {"Value": {"Ref": "Bus"}}}})
+    client("cloudformation").create_stack(StackName="a", TemplateBody=body)
+    (stack,) = client("cloudformation").describe_stacks(StackName="a")["Stacks"]
+    assert stack["Outputs"][0].get("OutputValue") != "bus"
+
+
+def test_a_definition_is_left_without_its_substitutes() -> None:
+    given = {
+        "StateMachineName": "m",
+        "StateMachineType": "STANDARD",
+        "RoleArn": ROLE,
+        "DefinitionString": json.dumps(MAP | {"Comment": "${Word}"}),
+        "DefinitionSubstitutions": {"Word": "told"},
+    }
+    create_stack(Machine={"Type": "AWS::StepFunctions::StateMachine", "Properties": given})
+    machines = client("stepfunctions")
+    (made,) = machines.list_state_machines()["stateMachines"]
+    found = machines.describe_state_machine(stateMachineArn=made["stateMachineArn"])
+    assert "${Word}" in found["definition"]
+
+
+def _end(states: dict[str, Any]) -> str:
+    machines = client("stepfunctions")
+    definition = json.dumps({"StartAt": next(iter(states)), "States": states})
+    made = machines.create_state_machine(name="m", definition=definition, roleArn=ROLE)
+    begun = machines.start_execution(stateMachineArn=made["stateMachineArn"], input="{}")
+    status = "RUNNING"
+    while status == "RUNNING":
+        time.sleep(0.01)
+        status = machines.describe_execution(executionArn=begun["executionArn"])["status"]
+    return status
