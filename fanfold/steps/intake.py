@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PLAN_READY = "fanfold.plan.ready"
 WRITTEN = "Object Created"
+LARGEST_WAVE = 100
+"""Attempts whose pointers an execution can surely carry: a quarter of its payload."""
 _MANIFEST_KEY = re.compile(r"requests/(batches/)?([0-9a-f]{10})\.json")
 
 
@@ -122,6 +124,8 @@ def _require_sense(request: Request) -> None:
             raise InvalidMessage(f"{PLAN_READY}: `{name}` is no id: {getattr(request, name)!r}")
     if request.limits.cap <= 0 or not 0 < request.limits.slice <= request.limits.cap:
         raise InvalidMessage(f"{PLAN_READY}: `limits` must have 0 < slice <= cap")
+    if not 0 < request.limits.wave <= LARGEST_WAVE:
+        raise InvalidMessage(f"{PLAN_READY}: `limits` must have 0 < wave <= {LARGEST_WAVE}")
     if not request.options.model and "" not in request.models:
         raise InvalidMessage(f"{PLAN_READY}: `models` names no model for the role ''")
 

@@ -91,6 +91,7 @@ def test_a_manifest_that_was_handed_in_whole_needs_no_other(artifacts: MemoryArt
         (ready(plan_sha256="x"), "plan_sha256"),
         (ready(limits={"cap": 0}), "0 < slice <= cap"),
         (ready(limits={"cap": 5, "slice": 6}), "0 < slice <= cap"),
+        (ready(limits={"cap": 5, "slice": 5, "wave": 101}), "0 < wave <= 100"),
         (ready(limits={"cap": "much"}), "limits.cap"),
         (ready(models={}), "names no model"),
         (ready(rerun=7), "`rerun` is no text"),
