@@ -104,24 +104,25 @@ class Place:
         generation = self.site.journal().state.generation + 1
         self.tell("resume", generation=generation, cap=self.site.scenario.raised)
 
-    def settle(self) -> BatchState:
+    def settle(self, copies: int = 1) -> BatchState:
         """Until nothing of the batch can go on by itself, with all that is delivered meanwhile."""
         latest = time.monotonic() + PATIENCE_S
         while time.monotonic() < latest:
-            held = self.deliver()
+            held = self.deliver(copies)
             state = self.site.journal().state
             if state.outcome is not None and not held:
                 return state
             time.sleep(LOOK_S)
         raise AssertionError(f"nothing came of {self.site.journal().state}"[:3000])
 
-    def deliver(self) -> bool:
+    def deliver(self, copies: int = 1) -> bool:
         """The word of every execution that is over; gives whether there are others, or slots."""
         supervision = self.deployment.cloud.supervision
         taken = supervision.slots.taken()
         for slot in taken:
             if slot.execution and supervision.executions.is_over(slot.execution):
-                self.deployment.call("reap", over(slot.execution))
+                for _ in range(copies):
+                    self.deployment.call("reap", over(slot.execution))
         return bool(taken)
 
     def drive(self) -> PlayedBatch:
