@@ -5,6 +5,7 @@ What fetches them are the machine's own clients, from the registries these are s
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
@@ -130,3 +131,72 @@ def commit(root: Path) -> dict[str, object]:
 def check_of(root: Path) -> str:
     """The check that stands in the proposed file."""
     return tomllib.loads((root / "fanfold.toml").read_text())["checks"]["run"][0]
+
+
+def pnpm_at(folder: Path) -> Path:
+    """pnpm from npm; gives the folder of its programs."""
+    folder.mkdir()
+    (folder / "package.json").write_text("{}")
+    words = ["npm", "install", "--silent", "--no-audit", "pnpm"]
+    subprocess.run(words, check=True, cwd=folder, stdout=subprocess.DEVNULL)
+    return folder / "node_modules" / ".bin"
+
+
+def poetry_at(folder: Path) -> Path:
+    """poetry from PyPI; gives the folder of its programs."""
+    subprocess.run([str(UV), "venv", "-q", str(folder)], check=True)
+    words = [str(UV), "pip", "install", "-q", "--python", str(folder), "poetry"]
+    subprocess.run(words, check=True)
+    return folder / "bin"
+
+
+def for_poetry(root: Path) -> None:
+    """What its tests import is all that it needs; the source speaks what every index does."""
+    manifest = root / "pyproject.toml"
+    text = re.sub(
+        r"(?s)dev = \[.*?\n\]", 'dev = ["pytest>=7.2", "PyYAML>=6.0"]', manifest.read_text()
+    )
+    source = '[[tool.poetry.source]]\nname = "simple"\nurl = "https://pypi.org/simple/"\n'
+    manifest.write_text(f'{text}\n{source}priority = "primary"\n')
+
+
+@pytest.mark.network
+@pytest.mark.skipif(no_sandbox_because() is not None, reason=no_sandbox_because() or "")
+@pytest.mark.parametrize(
+    ("kind", "tool", "name", "lock", "prepare"),
+    [
+        (
+            *("npm", pnpm_at, "concat-map@0.0.1", "pnpm install --lockfile-only"),
+            "pnpm install --frozen-lockfile",
+        ),
+        (
+            *("pypi", poetry_at, "tomlkit==0.15.2", "poetry lock -q"),
+            "POETRY_VIRTUALENVS_IN_PROJECT=1 poetry install",
+        ),
+    ],
+)
+def test_other_package_managers_prepare_too(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    tool: Callable[[Path], Path],
+    name: str,
+    lock: str,
+    prepare: str,
+) -> None:
+    if not reachable(kind):
+        pytest.skip(f"the registry of {kind} does not answer")
+    if shutil.which("npm") is None if kind == "npm" else UV is None:
+        pytest.skip("nothing here to fetch it with")
+    root = unpacked(tmp_path, from_npm if kind == "npm" else from_pypi, name)
+    programs = tool(tmp_path / "tool")
+    monkeypatch.setenv("PATH", f"{programs}:{environment()['PATH']}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    if kind == "pypi":
+        for_poetry(root)
+    subprocess.run(lock.split(), check=True, cwd=root, stdout=subprocess.DEVNULL)
+    assert prepare in str(commit(root)["proposal"])
+    play(monkeypatch, tmp_path, {"task": "*", "turns": [{"calls": [SUBMIT]}]})
+    ended = fanfold(root, "run", PLAN, "--budget", "1", "--json")
+    assert ended.code == 0, ended.err
+    assert [check["ok"] for check in ended.json["checks"]] == [True]
