@@ -174,7 +174,7 @@ def test_a_deployment_carries_out_a_run_and_goes_again(
         _began_on_the_next(client, later)
         until(lambda: _listed(disk, address) == {begun: "completed", later: "completed"})
         assert _told_of(client, heard) == [
-            (begun, "fanfold.run.waiting", False),
+            (begun, "fanfold.run.waiting", True),
             (begun, "fanfold.run.completed", True),
             (later, "fanfold.run.completed", True),
         ]
