@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from fanfold.run.attempt import Exit
 from fanfold.run.events import attempt_stream
 from fanfold.run.state import Outcome
+from tests.kit.interpreter import bounded_histories
 from tests.kit.step_functions import throttled
 from tests.workflow.aws.cloud import NONE, Deployed, Trouble, deployed, drive
 from tests.workflow.aws.scenarios import SCENARIOS, Scenario
@@ -98,6 +100,15 @@ def test_a_long_history_goes_on_in_the_next_execution(tmp_path: Path) -> None:
     resumed = [event.data["handover"] for event in told if event.event_type == "run_resumed"]
     assert resumed == [True] * (state.generation - 1)
     assert resumed
+
+
+@pytest.mark.parametrize(("history", "outcome"), [(40, Outcome.COMPLETED), (0, Outcome.FAILED)])
+def test_only_who_hands_over_stays_within_the_longest_history(
+    history: int, outcome: Outcome, tmp_path: Path
+) -> None:
+    scenario = replace(SCENARIOS["a long history"], history=history)
+    with bounded_histories(70), deployed(scenario, tmp_path) as deployment:
+        assert drive(deployment).state.outcome is outcome
 
 
 def test_the_views_follow_the_streams_however_often_they_are_told(tmp_path: Path) -> None:
