@@ -42,6 +42,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     may send a call to any of `model_regions`, by default those of the routing; with the routing
     `none` it is called in its own region. The `provider` anthropic needs `egress`.
     `egress` are the hosts that workers reach, all through the proxy; none by default.
+    Containers and the check function are built on `base_image`, a Debian or an Ubuntu for arm64.
     `prefix_lists` are those of S3 and DynamoDB in this region, which `make deploy` looks up.
     """
 
@@ -57,6 +58,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     model_regions: tuple[Region, ...] = ()
     egress: tuple[Host, ...] = ()
     prefix_lists: tuple[PrefixList, ...] = ()
+    base_image: Annotated[str, msgspec.Meta(pattern=r"^$|^[a-z0-9][\w./:@-]*$")] = ""
     monthly_usd: Positive = 100
     alert_email: Annotated[str, msgspec.Meta(pattern="^$|^[^@ ]+@[^@ ]+$")] = ""
     log_days: LogDays = 90
@@ -84,6 +86,10 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     def routed_to(self) -> tuple[str, ...]:
         """The regions that a call may be routed to; none where any is or none other."""
         return self.model_regions or GEOGRAPHIES.get(self.routing, ())
+
+    def image_arguments(self) -> dict[str, str] | None:
+        """What images of workers and checks are built with."""
+        return {"BASE": self.base_image} if self.base_image else None
 
     def name(self, part: str) -> str:
         """The name of a part of this deployment, unique in its account and region."""

@@ -80,6 +80,7 @@ def build_request(
         roles=settings.roles,
         network=settings.network.allow,
         prepare=settings.prepare.commands,
+        image=settings.cloud.image,
         prepare_network=public_hosts(settings.prepare.network),
         left_out=base.left_out,
         provider=settings.model.played_by,

@@ -21,7 +21,8 @@ LONGEST_CHECK_S = 780.0
 
 
 class Offered(msgspec.Struct, frozen=True, kw_only=True):
-    """At most `attempts` at once, with `models` of the `provider`; `egress` are hosts it reaches.
+    """At most `attempts` at once, with `models` of the `provider`; `egress` are hosts it reaches,
+    and what commands find is on top of `base_image`, "" for the usual one.
 
     On Bedrock a model is called through the inference profile of the `routing`; "" is not told.
     """
@@ -32,6 +33,7 @@ class Offered(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     routing: str = ""
     egress: tuple[str, ...] = ()
+    base_image: str = ""
 
 
 def model_problem(offer: Offered, models: Iterable[str]) -> str | None:
@@ -74,6 +76,17 @@ def prepare_problem(offer: Offered | None, hosts: Iterable[str], *, containers: 
         f"[prepare] may reach {named}, and no container of this deployment does: add "
         f"{msgspec.json.encode(missing).decode()} to `egress` {AGAIN}, or take it out of `network` "
         "in [prepare] of fanfold.toml"
+    )
+
+
+def image_problem(offer: Offered | None, image: str) -> str | None:
+    """Why commands would not find there what is in `image`, and the mend; "" asks for none."""
+    if not image or offer is None or image == offer.base_image:
+        return None
+    return (
+        f"this repository's commands need the image {image!r}, and this deployment is built on "
+        f'{offer.base_image or "the usual one"!r}: deploy one with "base_image": "{image}" '
+        "(docs/deploy.md) and name its `stack` in [cloud] of fanfold.toml"
     )
 
 

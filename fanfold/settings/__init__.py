@@ -140,14 +140,16 @@ class Cloud(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The deployment that carries out runs with `--engine aws`.
 
     The names of its stacks begin with `stack`. `project` is what the repository is called there,
-    else its name at `origin`; an empty `region` or `profile` is the AWS packages' to find. Whoever
-    follows a run looks every `look_s` seconds, and bears with a lost connection for `patience_s`.
+    else its name at `origin`; `image` is what its deployment must be built on. An empty `region` or
+    `profile` is the AWS packages' to find. Whoever follows a run looks every `look_s` seconds, and
+    bears with a lost connection for `patience_s`.
     """
 
     stack: str = ""
     region: str = ""
     profile: str = ""
     project: str = ""
+    image: str = ""
     look_s: float = 1.0
     patience_s: float = 300.0
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from fanfold.agent.roles import load_role, project_role, role_names, ruled
 from fanfold.run.events import RunAdmitted, RunRejected
-from fanfold.run.offer import check_problem, model_problem, prepare_problem
+from fanfold.run.offer import check_problem, image_problem, model_problem, prepare_problem
 from fanfold.steps.context import find_role
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def placed(admitted: RunAdmitted, request: Request, wiring: Wiring) -> RunAdmitt
     if not problem and request.prepare and (wiring.has_containers or request.has_checks):
         hosts, containers = request.prepare_network, wiring.has_containers
         problem = prepare_problem(wiring.offer, hosts, containers=containers)
+    problem = problem or image_problem(wiring.offer, request.image)
     if not problem and request.options.engine == "aws":
         problem = check_problem(request.checks)
     if problem:

@@ -65,6 +65,7 @@ class Request(msgspec.Struct, frozen=True):
     network: tuple[str, ...] = ()
     prepare: tuple[str, ...] = ()
     prepare_network: tuple[str, ...] = ()
+    image: str = ""
     left_out: int = 0
     provider: str = ""
     predicted: dict[str, tuple[Predicted, ...]] = {}

@@ -63,6 +63,7 @@ class CheckFunction(Construct):
                 file="containers/check/Dockerfile",
                 platform=ecr_assets.Platform.LINUX_ARM64,
                 extra_hash=context.digest,
+                build_args=settings.image_arguments(),
             ),
             role=cast("iam.IRole", self.role),
             timeout=Duration.seconds(TIMEOUT_S),

@@ -78,6 +78,7 @@ class WorkerFleet(Construct):
             file="containers/worker/Dockerfile",
             platform=ecr_assets.Platform.LINUX_ARM64,
             extra_hash=context.digest,
+            build_args=settings.image_arguments(),
         )
         self._execution_role = self._role("Execution", "worker-start", boundary)
         acknowledge(

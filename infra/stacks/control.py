@@ -85,6 +85,7 @@ class ControlStack(Stack):
             attempts=settings.run_slots * settings.concurrency,
             routing=settings.routing,
             egress=settings.egress,
+            base_image=settings.base_image,
         )
 
     def _deployment(self, role: str = "") -> Deployment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -133,3 +134,20 @@ def test_who_prepares_writes_dependencies_and_knows_no_model(template: Template)
 
 def test_a_check_has_the_time_that_runs_are_admitted_with() -> None:
     assert LONGEST_CHECK_S == TIMEOUT_S - MARGIN_S
+
+
+def test_images_are_built_on_the_base_of_the_deployment(
+    synthesise: Callable[..., Path], repository: Path, tmp_path: Path
+) -> None:
+    base = "registry.example.com/tools@sha256:ab"
+    sources = Sources(repository, sources_only)
+    folder = synthesise(tmp_path / "cdk", sources=sources, profile="full", base_image=base)
+    (manifest,) = folder.glob("*-control.assets.json")
+    images = json.loads(manifest.read_text())["dockerImages"].values()
+    built = {image["source"]["dockerFile"]: image["source"] for image in images}
+    assert built.keys() == {DOCKERFILE, "containers/check/Dockerfile"}
+    assert {str(source["dockerBuildArgs"]) for source in built.values()} == {str({"BASE": base})}
+    told = [
+        o["Value"] for k, o in load(folder, "control")["Outputs"].items() if k.endswith("Image")
+    ]
+    assert told == [base]

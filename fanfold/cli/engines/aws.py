@@ -34,7 +34,14 @@ from fanfold.errors import CloudError, CloudUnavailable, InvalidSettings, RunBus
 from fanfold.run.artifacts import run_file
 from fanfold.run.events import CancelRequested, RunResumed
 from fanfold.run.listing import INTERRUPTED, UNFINISHED, row_of
-from fanfold.run.offer import AGAIN, check_problem, model_problem, out_of_reach, prepare_problem
+from fanfold.run.offer import (
+    AGAIN,
+    check_problem,
+    image_problem,
+    model_problem,
+    out_of_reach,
+    prepare_problem,
+)
 from fanfold.run.view import outcome_of, run_view
 from fanfold.settings import deployment_of, offer_of, own_version
 from fanfold.steps.hand_in import hand_in, was_handed_in
@@ -177,6 +184,7 @@ class Account:
         if not problem and request.prepare and (containers or request.has_checks):
             hosts = request.prepare_network
             problem = prepare_problem(self.offer, hosts, containers=containers)
+        problem = problem or image_problem(self.offer, request.image)
         problem = problem or check_problem(request.checks)
         if problem:
             raise UserError(problem)

@@ -29,6 +29,7 @@ def place(
     file: bytes = b"",
     models: tuple[str, ...] = (),
     egress: tuple[str, ...] = (),
+    base: str = "",
     **asked: Any,
 ) -> RunAdmitted | RunRejected:
     files = {".claude/agents/implementer.md": file}
@@ -37,7 +38,14 @@ def place(
         return files.get(path)
 
     repository = SimpleNamespace(read=read)
-    offer = Offered(profile="full", provider="bedrock", models=models, attempts=8, egress=egress)
+    offer = Offered(
+        profile="full",
+        provider="bedrock",
+        models=models,
+        attempts=8,
+        egress=egress,
+        base_image=base,
+    )
     ports = {"repository": repository, "has_containers": containers}
     wiring = cast("Wiring", SimpleNamespace(**ports, offer=offer if models else None))
     units = tuple(UnitSpec(f"1.{n}", (f"1.{n}",), role=r) for n, r in enumerate(roles, 1))
@@ -125,3 +133,14 @@ def test_a_check_that_outlasts_every_place_for_it_is_refused() -> None:
     assert "'make slow' may take 781 s" in refused.reason
     here = place("docs", containers=True, checks=(CheckSpec("make slow", timeout_s=9e9),))
     assert isinstance(here, RunAdmitted)
+
+
+def test_a_repository_runs_where_its_image_is_and_nowhere_else() -> None:
+    needs: dict[str, Any] = {"models": (SONNET,), "image": "example.com/jdk:21"}
+    assert isinstance(
+        place("docs", containers=True, base="example.com/jdk:21", **needs), RunAdmitted
+    )
+    refused = place("docs", containers=True, **needs)
+    assert isinstance(refused, RunRejected)
+    for part in ("'example.com/jdk:21'", "'the usual one'", "base_image", "`stack` in [cloud]"):
+        assert part in refused.reason
