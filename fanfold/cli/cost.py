@@ -32,9 +32,12 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run_argument(parser)
+    add_run_argument(parser, "all")
     parser.add_argument(
-        "--by", choices=("task", "role", "model", "day"), default="task", help="(default: task)"
+        "--by",
+        choices=("task", "role", "model", "day"),
+        default="task",
+        help="what each row sums up (default: task)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 

@@ -19,7 +19,7 @@ COMMANDS = {
     "doctor": "what is missing here, and the command that mends it",
     "plan": "tasks, units, waves, gates and what they would cost",
     "estimate": "attempts, time, tokens and dollars, before anything is spent",
-    "ready": "mark a track approved",
+    "ready": "mark a track approved; in the cloud, have it run",
     "run": "run a plan: the main job",
     "resume": "go on after a crash, a gate or a raised budget",
     "cancel": "stop a run",

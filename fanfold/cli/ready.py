@@ -21,6 +21,8 @@ EXAMPLES = """\
 examples:
   fanfold ready               the single open track
   fanfold ready auth_20260801
+
+Where [cloud] of fanfold.toml names a deployment and [limits] a cap, the track's run starts there.
 """
 
 

@@ -38,11 +38,10 @@ class Run(NamedTuple):
         return journal
 
 
-def add_run_argument(parser: argparse.ArgumentParser) -> None:
-    """The RUN argument: a name, a unique prefix, or nothing for the latest run."""
-    parser.add_argument(
-        "run", nargs="?", metavar="RUN", help="a run's name or a prefix of it (default: the latest)"
-    )
+def add_run_argument(parser: argparse.ArgumentParser, default: str = "the latest") -> None:
+    """The RUN argument: a name, a unique prefix, or nothing for `default`."""
+    named = f"a run's or a batch's name, or a prefix of it (default: {default})"
+    parser.add_argument("run", nargs="?", metavar="RUN", help=named)
     add_engine_argument(parser)
 
 

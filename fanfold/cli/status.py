@@ -28,7 +28,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run_argument(parser)
+    add_run_argument(parser, "a list of all")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

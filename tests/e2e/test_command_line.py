@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fanfold.cli.main import COMMANDS
+from fanfold.settings import environment
 from tests.fakes.projects import fanfold
 from tests.fakes.tracks import command, letters, letters_repository, play
 
@@ -100,7 +101,13 @@ def on_terminal(root: Path, columns: int, lines: int, *words: str) -> str:
     terminal, inside = pty.openpty()
     fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     before = termios.tcgetattr(inside)
-    process = subprocess.Popen(command(root, *words), stdin=inside, stdout=inside, stderr=inside)
+    process = subprocess.Popen(
+        command(root, *words),
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        env=dict(environment()),  # what readline told C of this process's own size stays out
+    )
     shown = b""
     while process.poll() is None:
         shown += _read(terminal)
