@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fanfold.adapters.aws.clients import Clients
+from tests.fakes.batches import all_letters, tracks_repository
 from tests.fakes.hosted import STACK, hosted
 from tests.fakes.projects import fanfold
 from tests.fakes.tracks import OPEN_TRACK, clashing, letters, letters_repository, play
@@ -107,6 +108,14 @@ def test_the_policy_of_users_is_what_their_commands_take(
         ready = letters_repository(tmp_path / "ready", OPEN_TRACK)
         assert [fanfold(ready, *words).code for words in (("ready",), ("cancel",))] == [0, 0]
         settle_by_hand(letters_repository(tmp_path / "other", OPEN_TRACK), tmp_path, monkeypatch)
+        play(monkeypatch, tmp_path, *all_letters())
+        batch = tracks_repository(tmp_path / "batch")
+        words = (
+            ("run", "--all-open", "--engine", "aws", "--check", "true"),
+            ("apply",),
+            ("clean",),
+        )
+        assert [fanfold(batch, *each).code for each in words] == [0, 0, 0]
     refused = [a for a in asked if not user.may(a.action, a.resource, a.context)]
     assert refused == []
     assert user.actions - {a.action for a in asked} == LOOKED_AT_BY_THE_DOCTOR
