@@ -347,7 +347,8 @@ class _Account:
             self._sandbox,
             at=self._folder.with_name(CHECKOUT),
         )
-        return Preparing(load_request(self.artifacts, run_id), layers, workspaces)
+        request = load_request(self.artifacts, run_id)
+        return Preparing(request, layers, workspaces, self.deployment.base_image)
 
     def _started_from(self, run_id: str) -> str:
         """The tree that this attempt, or else the run, started from."""

@@ -30,17 +30,22 @@ TOLD = 4000
 
 @dataclass(frozen=True)
 class Preparing:
-    """What preparing the trees of one run takes; `workspaces` furnish nothing."""
+    """What preparing the trees of one run takes; `workspaces` furnish nothing.
+
+    `base_image` is what all is made on.
+    """
 
     request: Request
     layers: LayerStore
     workspaces: Workspaces
+    base_image: str = ""
 
     def naming(self, tree: str) -> str:
-        """The name of the tree's layer, which no other project's has."""
+        """The name of the tree's layer, which no other project's nor another system's has."""
         workspace = self.workspaces.open(tree, shell=False, name="prepare")
         made_from = layer_digest(workspace, self.request.prepare)
-        return hashlib.sha256(f"{self.request.project}\0{made_from}".encode()).hexdigest()[:32]
+        text = "\0".join((self.request.project, self.base_image, made_from))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def environments(
         self, artifacts: ArtifactStore, started_from: Callable[[], str]

@@ -34,6 +34,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     check_function: str = ""
     answer_function: str = ""
     version: str = ""
+    base_image: str = ""
     role: str = ""
     profile: str = "full"
     run_slots: int = 4

@@ -103,6 +103,7 @@ class ControlStack(Stack):
             pass_secret=self._settings.name(PASS) if self._secrets else "",
             answer_function=self._access.live_arn("answer"),
             version=own_version(),
+            base_image=self._settings.base_image,
             role=role,
             profile=self._settings.profile.value,
             run_slots=self._settings.run_slots,
