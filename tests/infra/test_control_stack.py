@@ -157,7 +157,10 @@ def test_attempts_run_on_the_versions_their_execution_began_with(
     assert _by_role(control_template, "WorkerTaskDefinitions") == {}
     revisions = _by_role(full_template, "WorkerTaskDefinitions")
     assert set(revisions) == set(roles(ROOT))
-    assert set(revisions.values()) == set(of_type(full_template, "AWS::ECS::TaskDefinition"))
+    (machine,) = properties(full_template, "AWS::StepFunctions::StateMachine")
+    builder = machine["DefinitionSubstitutions"]["BuilderTaskDefinition"]["Ref"]
+    everything = set(of_type(full_template, "AWS::ECS::TaskDefinition"))
+    assert {*revisions.values(), builder} == everything
 
 
 def test_everybody_else_calls_the_alias(control_template: Template) -> None:
