@@ -18,6 +18,7 @@ import msgspec
 from containers.worker.main import TERMINATED
 from fanfold.adapters.git.snapshots import push_snapshot
 from fanfold.adapters.local.sandbox import NoSandbox
+from fanfold.agent.run_warmth import RunWarmth
 from fanfold.bootstrap_aws import Claim, Cloud, aws
 from fanfold.errors import AttemptOver, LeaseHeld
 from fanfold.run.events import ApprovalGranted, RunResumed
@@ -30,6 +31,7 @@ from fanfold.steps.request import load_request
 from fanfold.steps.rest import is_waiting
 from functions.attempt import MARGIN_S
 from tests.fakes import stores
+from tests.fakes.memory import HurriedClock
 from tests.kit.account import BUCKET, COORDINATION, EVENTS, PROJECTIONS, shared_clients
 from tests.kit.step_functions import (
     Containers,
@@ -239,7 +241,8 @@ def _staged(cloud: Cloud, site: Site) -> Cloud:
         ports = cloud.wiring(run_id)
         artifacts = BrokenStore(ports.artifacts, site.artifacts)
         models, prices = site.wiring.models, site.wiring.prices
-        return replace(ports, artifacts=artifacts, models=models, prices=prices)
+        warmth = RunWarmth(artifacts, run_id, HurriedClock())
+        return replace(ports, artifacts=artifacts, models=models, prices=prices, warmth=warmth)
 
     def claimed(claim: Claim) -> Cloud:
         return _staged(cloud.claimed(claim), site)
