@@ -31,7 +31,10 @@ def verify(journal: Journal, step: Verify, wiring: Wiring) -> None:
 
 
 class Verification:
-    """One verification; results are kept by tree, so that a repeated one costs nothing."""
+    """One verification; results are kept by tree, so that a repeated one costs nothing.
+
+    One that is cut off goes on where it was: every run of the checks counts.
+    """
 
     def __init__(self, journal: Journal, step: Verify, wiring: Wiring) -> None:
         self.journal, self.step, self.wiring = journal, step, wiring
@@ -63,7 +66,7 @@ class Verification:
     def _settle_flaky(self, results: tuple[CheckResult, ...]) -> tuple[CheckResult, ...]:
         """What is red is run once more: green now means flaky, and is recorded as that."""
         red = {r.command for r in guilty(results)}
-        if not red:
+        if not red or self.wiring.artifacts.exists(self._settled):
             return results
         again = self._run(self.step.tree, [c for c in self.state.checks if c.command in red])
         turned = {r.command for r in again if r.ok}
@@ -73,7 +76,13 @@ class Verification:
         )
         if turned:
             self._keep(self.step.tree, settled)
+        self.wiring.artifacts.put(self._settled, msgspec.json.encode(sorted(red - turned)))
         return settled
+
+    @property
+    def _settled(self) -> str:
+        """What is red a second time, once that is known; another verification asks again."""
+        return verify_file(self.journal.run_id, f"{self.step.tree}-{self.step.seq}.red.json")
 
     def _blame(self, results: tuple[CheckResult, ...]) -> PatchBlamed:
         red = {r.command for r in guilty(results)}

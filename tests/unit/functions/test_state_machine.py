@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -12,6 +13,7 @@ import pytest
 from fanfold import errors
 from fanfold.run import steps
 from fanfold.settings import Builder
+from fanfold.steps.intake import LARGEST_WAVE
 from fanfold.steps.journal import Superseded
 from fanfold.steps.prepare import BUILD, BUILDING_S, READY, WAIT
 from tests.workflow.aws.machine import SUBSTITUTES, function_of, placeholders, read
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FUNCTIONS = Path(__file__).parents[3] / "functions"
-OF_AWS = re.compile(r"(States|Lambda|ECS|AmazonECS)\.\w+")
+OF_AWS = re.compile(r"(States|Lambda|Sandbox|ECS|AmazonECS)\.\w+")
 OF_THE_WORKER = {"Worker.SpotInterrupted"}
 LONGEST_FUNCTION_S = 900
 PAYLOAD = 262_144
@@ -65,6 +67,12 @@ def test_every_task_ends_in_time_and_is_tried_again_with_jitter(name: str) -> No
         assert again[0]["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
     if "Task.Token" in str(task) and task["Resource"].endswith(":ecs:runTask.sync"):
         assert task["HeartbeatSeconds"] <= LONGEST_FUNCTION_S
+
+
+def test_a_bisection_may_take_a_function_for_each_run_of_slow_checks() -> None:
+    (slow,) = (r for r in TASKS["Verify"]["Retry"] if r["ErrorEquals"] == ["Sandbox.Timedout"])
+    red, red_again, halvings = 1, 1, math.ceil(math.log2(LARGEST_WAVE))
+    assert slow["MaxAttempts"] >= red + red_again + halvings
 
 
 def _errors() -> set[str]:
@@ -119,4 +127,13 @@ def test_spot_falls_back_to_capacity_that_stays() -> None:
     caught = {e: c["Next"] for c in TASKS["Spot"]["Catch"] for e in c["ErrorEquals"]}
     assert caught["AmazonECS.Unknown"] == "OnDemand"
     assert caught["Worker.SpotInterrupted"] == "Over"
-    assert caught["States.ALL"] == "Reap"
+    assert caught["States.ALL"] == "SpotEnded"
+    (no_room,) = STATES["SpotEnded"]["Choices"]
+    assert (no_room["Next"], STATES["SpotEnded"]["Default"]) == ("OnDemand", "Reap")
+
+
+def test_a_container_that_found_no_room_anywhere_is_not_told_as_lost() -> None:
+    assert TASKS["OnDemand"]["Catch"][-1]["Next"] == "OnDemandEnded"
+    (no_room,) = STATES["OnDemandEnded"]["Choices"]
+    assert (no_room["Next"], STATES["OnDemandEnded"]["Default"]) == ("NoRoom", "Reap")
+    assert STATES["NoRoom"] == {"Type": "Wait", "Seconds": 60, "Next": "Over"}
