@@ -197,3 +197,11 @@ class ModelRejected(ModelError):
 
 class WorkspaceError(FanfoldError):
     """A path that the workspace cannot read or write; the text is shown to the model."""
+
+
+class TreeIncomplete(WorkspaceError):
+    """The files as they are cannot be a tree; `tree` has all that can, the rest as it was."""
+
+    def __init__(self, message: str, tree: str) -> None:
+        super().__init__(message)
+        self.tree = tree

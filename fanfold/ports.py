@@ -126,7 +126,8 @@ class Workspace(Protocol):
     def run(
         self, command: str, timeout_s: float, stop: StopSignal | None = None
     ) -> CommandResult: ...
-    def tree(self) -> str: ...  # writes the files as they are now as a git tree
+    # writes the files as they are now as a git tree; TreeIncomplete where some cannot be
+    def tree(self) -> str: ...
     def left_out(self) -> list[str]: ...  # what was written and `tree` ignores, sorted
     def close(self) -> None: ...
 
@@ -178,9 +179,11 @@ class Checks(Protocol):
         *,
         hide: Sequence[str] = (),
         stop: StopSignal | None = None,
+        so_far: Callable[[Sequence[CommandResult]], None] | None = None,
     ) -> list[CommandResult]:
         """Run each (command, timeout in seconds) in order on one fresh checkout of `tree`.
 
+        Where they take several places, `so_far` hears of the results as each but the last ends.
         Files that the globs `hide` match are not there. Raises `SandboxUnavailable`, or `Stopped`.
         """
         ...

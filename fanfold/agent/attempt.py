@@ -14,7 +14,7 @@ from fanfold.agent.roles import role_of
 from fanfold.agent.strings import encodable
 from fanfold.agent.timing import Timing
 from fanfold.agent.tools.spill import elide
-from fanfold.errors import LeaseLost, StreamConflict, UnpricedModel, WorkspaceError
+from fanfold.errors import LeaseLost, StreamConflict, TreeIncomplete, UnpricedModel, WorkspaceError
 from fanfold.run.attempt import Exit, FinishedTask, Purpose, Report
 from fanfold.run.attempt_fold import fold_told
 
@@ -64,9 +64,11 @@ def _place(error: Exception) -> str:
 
 
 def _final_tree(desk: Desk) -> tuple[str, str]:
-    """The tree as it is now, or an empty name and the reason why there is none."""
+    """The tree as it is now, or of what can be kept and what is wrong; an empty name for none."""
     try:
         return desk.workspace.tree(), ""
+    except TreeIncomplete as error:
+        return error.tree, f"not all files are in the patch: {error}"
     except (WorkspaceError, OSError) as error:
         return "", f"the final tree could not be written: {error}"
 

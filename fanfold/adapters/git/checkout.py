@@ -9,7 +9,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from fanfold.adapters.git.base import MAX_FILE_BYTES, Base, check_path
-from fanfold.adapters.git.confined import read_file, write_file
+from fanfold.adapters.git.confined import give_back, read_file, write_file
 from fanfold.adapters.git.ignore import CACHES, Ignores
 from fanfold.adapters.git.private_git import Packs, check_out
 from fanfold.adapters.git.scan import Scanner
@@ -75,6 +75,7 @@ class Checkout:
         if not self._equipped:
             self._packs.equip(self._base.tree, self.root)
             self._equipped = True
+        give_back(self.root, "")
         return self._sandbox.run(command, str(self.root), timeout_s, stop=stop, hosts=self._hosts)
 
     def left_out(self) -> list[str]:

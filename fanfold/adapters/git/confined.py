@@ -58,6 +58,20 @@ def write_file(root: Path, path: str, data: bytes, limit: int) -> None:
         os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
+def give_back(root: Path, path: str) -> None:
+    """Let the owner read what lies at `path`, and reach it; no link is followed.
+
+    Raises `OSError`, also where it belongs to somebody else.
+    """
+    place = root
+    for part in ("", *path.split("/")):
+        place /= part
+        mode = place.lstat().st_mode
+        wanted = stat.S_IRWXU if stat.S_ISDIR(mode) else stat.S_IRUSR if stat.S_ISREG(mode) else 0
+        if mode & wanted != wanted:
+            place.chmod(stat.S_IMODE(mode) | wanted)
+
+
 @contextmanager
 def _folder(root: Path, path: str, *, create: bool = False) -> Generator[tuple[int, str]]:
     """The open folder that `path` lies in, and the name in it; reached without following a link."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.adapters.git import trees
-from fanfold.errors import WorkspaceError
+from fanfold.errors import TreeIncomplete, WorkspaceError
 from fanfold.patch.globs import any_matches
 
 if TYPE_CHECKING:
@@ -53,7 +53,13 @@ class Veiled:
         return self._inner.run(command, timeout_s, stop)
 
     def tree(self) -> str:
-        return trees.edit(self._repository.objects, self._inner.tree(), self._hidden)
+        try:
+            return self._whole(self._inner.tree())
+        except TreeIncomplete as error:
+            raise TreeIncomplete(str(error), self._whole(error.tree)) from error
+
+    def _whole(self, tree: str) -> str:
+        return trees.edit(self._repository.objects, tree, self._hidden)
 
     def left_out(self) -> list[str]:
         return self._inner.left_out()

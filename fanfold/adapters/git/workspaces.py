@@ -5,13 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
 import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fanfold.adapters.folders import remove
 from fanfold.adapters.git.base import MAX_FILE_BYTES, Base
 from fanfold.adapters.git.checkout import Checkout
 from fanfold.adapters.git.overlay import Overlay
@@ -214,16 +214,3 @@ def sweep(home: Path) -> int:
         finally:
             os.close(lock)
     return gone
-
-
-def remove(folder: Path) -> None:
-    """Delete a folder with all in it, also where commands took away the right to."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        folder.chmod(0o700)
-        for place, folders, _ in os.walk(folder):
-            for name in folders:
-                below = Path(place, name)
-                if not below.is_symlink():
-                    below.chmod(0o700)
-        shutil.rmtree(folder)

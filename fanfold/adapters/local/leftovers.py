@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import shutil
 import sys
 from pathlib import Path
 
+from fanfold.adapters.folders import remove
 from fanfold.adapters.local.bounded import run_bounded
 
 _SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108
@@ -47,7 +47,7 @@ def clear(user: int) -> None:
 
 def _remove(place: Path) -> None:
     if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place, ignore_errors=True)
+        remove(place)
     else:
         place.unlink()
 

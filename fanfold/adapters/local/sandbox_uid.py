@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fanfold.adapters.folders import temporary_folder
 from fanfold.adapters.local import seccomp, second_user
 from fanfold.adapters.local.audit import audited
 from fanfold.adapters.local.bounded import run_bounded
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fanfold.ports import CommandResult, StopSignal
 
 FIRST_USER, USERS, _FEWEST = 1 << 20, 1 << 30, 1000
+LONGEST_NAME, LONGEST_PATH = 255, 4096
 
 
 class SecondUser:
@@ -89,10 +91,10 @@ class SecondUser:
         allowed = registry_hosts(names, self._environ)
         watch = DiskWatch(root, stop, self._spare_bytes)
         with ExitStack() as stack:
-            own = stack.enter_context(tempfile.TemporaryDirectory(prefix="fanfold-home-"))
-            os.chown(own, user, user)
+            home = stack.enter_context(temporary_folder("fanfold-home-"))
+            os.chown(home, user, user)
             stack.callback(clear, user)
-            variables = {"HOME": own, "TMPDIR": own, **_TRUSTING}
+            variables = {"HOME": str(home), "TMPDIR": str(home), **_TRUSTING}
             variables |= registry_variables(names, self._environ)
             proxy = None
             if allowed and not self._online:
@@ -176,15 +178,27 @@ def _hand_over(root: Path, user: int) -> None:
         os.chown(place, user, user, follow_symlinks=False)
 
 
-def _below(folder: Path, user: int, *, top: bool = True) -> Iterator[str]:
-    """What is not the user's yet; a file with other names may be somebody else's too."""
-    with os.scandir(folder) as found:
-        for item in found:
-            if top and item.name == ".git":
+def _below(root: Path, user: int) -> Iterator[str]:
+    """What is not the user's yet; a file with other names may be somebody else's too.
+
+    What lies too deep to be named was made by the user's own commands.
+    """
+    waiting = [str(root)]
+    while waiting:
+        folder = waiting.pop()
+        for item in _items(folder):
+            if folder == str(root) and item.name == ".git":
                 continue
             status = item.stat(follow_symlinks=False)
             is_folder = stat.S_ISDIR(status.st_mode)
             if status.st_uid != user and (is_folder or status.st_nlink == 1):
                 yield item.path
             if is_folder:
-                yield from _below(Path(item.path), user, top=False)
+                waiting.append(item.path)
+
+
+def _items(folder: str) -> list[os.DirEntry[str]]:
+    if len(os.fsencode(folder)) + LONGEST_NAME >= LONGEST_PATH:
+        return []
+    with os.scandir(folder) as found:
+        return list(found)
