@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fanfold.adapters.folders import remove
 from fanfold.adapters.local.sandbox import Bubblewrap, NoSandbox, harden_process
 from fanfold.adapters.local.sandbox_alone import Alone
 from fanfold.adapters.local.sandbox_uid import SecondUser
@@ -137,6 +138,16 @@ def test_children_do_not_outlive_their_command(sandbox: Sandbox, root: Path) -> 
     assert time.monotonic() - start < 1
     time.sleep(1.2)
     assert not (root / "late").exists()
+
+
+def test_what_lies_deep_hinders_no_later_command(sandbox: Sandbox, root: Path, home: Path) -> None:
+    dig = "mkdir -p $(printf 'a/%.0s' $(seq 1500))"
+    try:
+        assert sandbox.run(f"{dig}; cd && {dig}", str(root), 20).exit_code == 0
+        assert output(sandbox, root, "echo on") == "on\n"
+    finally:
+        remove(root / "a")
+        remove(home / "a")
 
 
 def test_the_environment_is_an_allow_list(sandbox: Sandbox, root: Path) -> None:

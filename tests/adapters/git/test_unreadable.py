@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fanfold.ports import Workspace
 
 FILES = {"a.txt": "a\n", "d/b.txt": "b\n", "d/e/c.txt": "c\n", ".gitignore": "out/\n"}
-DEEP = "for i in $(seq 1500); do mkdir a && cd a; done; echo x >f"
+DEEP = "deep=$(printf 'a/%.0s' $(seq 1500)); mkdir -p $deep; echo x >${deep}f"
 LONG = "n=$(printf 'a%.0s' $(seq 250)); for i in $(seq 25); do mkdir $n && cd $n; done"
 
 
