@@ -111,14 +111,15 @@ class SharedChecks:
         *,
         hide: Sequence[str] = (),
         stop: StopSignal | None = None,
+        so_far: Callable[[Sequence[CommandResult]], None] | None = None,
     ) -> list[CommandResult]:
         if hide or stop:
-            return self._checks.run(tree, commands, hide=hide, stop=stop)
+            return self._checks.run(tree, commands, hide=hide, stop=stop, so_far=so_far)
         asked = (tree, tuple(commands))
         with self._under_way.setdefault(asked, threading.Lock()):
             if asked in self._green:
                 return self._green[asked]
-            results = self._checks.run(tree, commands)
+            results = self._checks.run(tree, commands, so_far=so_far)
             if all(r.exit_code == 0 and not r.timed_out for r in results):
                 self._green[asked] = results
             return results

@@ -13,7 +13,7 @@ from fanfold.run.attempt import CheckResult
 from fanfold.run.events import PatchBlamed, VerificationFailed, VerificationPassed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fanfold.ports import CommandResult
     from fanfold.run.events import CheckSpec
@@ -66,9 +66,10 @@ class Verification:
     def _settle_flaky(self, results: tuple[CheckResult, ...]) -> tuple[CheckResult, ...]:
         """What is red is run once more: green now means flaky, and is recorded as that."""
         red = {r.command for r in guilty(results)}
-        if not red or self.wiring.artifacts.exists(self._settled):
+        if not red:
             return results
-        again = self._run(self.step.tree, [c for c in self.state.checks if c.command in red])
+        checks = [c for c in self.state.checks if c.command in red]
+        again = self._results(self.step.tree, checks, again=f"-{self.step.seq}")
         turned = {r.command for r in again if r.ok}
         settled = tuple(
             msgspec.structs.replace(r, ok=True, flaky=True) if r.command in turned else r
@@ -76,13 +77,7 @@ class Verification:
         )
         if turned:
             self._keep(self.step.tree, settled)
-        self.wiring.artifacts.put(self._settled, msgspec.json.encode(sorted(red - turned)))
         return settled
-
-    @property
-    def _settled(self) -> str:
-        """What is red a second time, once that is known; another verification asks again."""
-        return verify_file(self.journal.run_id, f"{self.step.tree}-{self.step.seq}.red.json")
 
     def _blame(self, results: tuple[CheckResult, ...]) -> PatchBlamed:
         red = {r.command for r in guilty(results)}
@@ -104,18 +99,36 @@ class Verification:
             runs=self.runs,
         )
 
-    def _results(self, tree: str, checks: Sequence[CheckSpec]) -> tuple[CheckResult, ...]:
-        known = {r.command: r for r in self._kept(tree)}
+    def _results(
+        self, tree: str, checks: Sequence[CheckSpec], again: str = ""
+    ) -> tuple[CheckResult, ...]:
+        """Those that are known and those of one more run; `again` tells a second run's apart."""
+        known = {r.command: r for r in self._kept(tree + again)}
         missing = [c for c in checks if c.command not in known]
         if missing:
-            known |= {r.command: r for r in self._run(tree, missing)}
-            self._keep(tree, tuple(known.values()))
+
+            def keep(results: tuple[CheckResult, ...]) -> None:
+                self._keep(tree + again, (*known.values(), *results))
+
+            known |= {r.command: r for r in self._run(tree, missing, keep)}
         return tuple(known[c.command] for c in checks)
 
-    def _run(self, tree: str, checks: Sequence[CheckSpec]) -> tuple[CheckResult, ...]:
+    def _run(
+        self,
+        tree: str,
+        checks: Sequence[CheckSpec],
+        keep: Callable[[tuple[CheckResult, ...]], None],
+    ) -> tuple[CheckResult, ...]:
         self.runs += 1
-        finished = self.wiring.checks.run(tree, [(c.command, c.timeout_s) for c in checks])
-        return tuple(self._judged(c, f) for c, f in zip(checks, finished, strict=True))
+
+        def judged(finished: Sequence[CommandResult]) -> tuple[CheckResult, ...]:
+            return tuple(self._judged(c, f) for c, f in zip(checks, finished, strict=False))
+
+        commands = [(c.command, c.timeout_s) for c in checks]
+        finished = self.wiring.checks.run(tree, commands, so_far=lambda some: keep(judged(some)))
+        results = judged(finished)
+        keep(results)
+        return results
 
     def _judged(self, check: CheckSpec, finished: CommandResult) -> CheckResult:
         return CheckResult(
@@ -129,14 +142,14 @@ class Verification:
             incidents=told_safely(finished.incidents, self.wiring.secrets),
         )
 
-    def _kept(self, tree: str) -> tuple[CheckResult, ...]:
-        key = verify_file(self.journal.run_id, f"{tree}.json")
+    def _kept(self, name: str) -> tuple[CheckResult, ...]:
+        key = verify_file(self.journal.run_id, f"{name}.json")
         if not self.wiring.artifacts.exists(key):
             return ()
         return msgspec.json.decode(self.wiring.artifacts.get(key), type=tuple[CheckResult, ...])
 
-    def _keep(self, tree: str, results: tuple[CheckResult, ...]) -> None:
-        key = verify_file(self.journal.run_id, f"{tree}.json")
+    def _keep(self, name: str, results: tuple[CheckResult, ...]) -> None:
+        key = verify_file(self.journal.run_id, f"{name}.json")
         self.wiring.artifacts.put(key, msgspec.json.encode(results))
 
 

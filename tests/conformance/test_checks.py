@@ -190,11 +190,15 @@ def test_what_there_is_no_time_for_is_asked_for_again(
     deployed: FunctionChecks, function: Function, repository: GitRepository
 ) -> None:
     function.timeout_s = MARGIN_S + 10.0
+    heard: list[list[str]] = []
     results = deployed.run(
-        repository.tree_of("HEAD"), [("echo 1", 8), ("echo 2", 60), ("echo 3", 5)]
+        repository.tree_of("HEAD"),
+        [("echo 1", 8), ("echo 2", 60), ("echo 3", 5)],
+        so_far=lambda some: heard.append([r.output for r in some]),
     )
     assert [r.output for r in results] == ["1\n", "2\n", "3\n"]
     assert [len(call["commands"]) for call in function.calls] == [3, 2]
+    assert heard == [["1\n"]]
 
 
 def test_a_command_has_no_more_time_than_its_place(

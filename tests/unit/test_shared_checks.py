@@ -10,7 +10,7 @@ from fanfold.batch_engine import SharedChecks
 from fanfold.ports import CommandResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fanfold.ports import StopSignal
 
@@ -33,6 +33,7 @@ class CountingChecks:
         *,
         hide: Sequence[str] = (),
         stop: StopSignal | None = None,
+        so_far: Callable[[Sequence[CommandResult]], None] | None = None,
     ) -> list[CommandResult]:
         self.asked.append(tree)
         self.entered.set()

@@ -76,6 +76,7 @@ class FunctionChecks:
         *,
         hide: Sequence[str] = (),
         stop: StopSignal | None = None,
+        so_far: Callable[[Sequence[CommandResult]], None] | None = None,
     ) -> list[CommandResult]:
         """One result a command, in order.
 
@@ -95,6 +96,8 @@ class FunctionChecks:
         while left := tuple(commands[len(results) :]):
             some = self._call(place, left, stop)
             results += some or self._call(place, left[:1], stop)
+            if so_far and len(results) < len(commands):
+                so_far(results)
         return results
 
     def _call(

@@ -8,7 +8,7 @@ from fanfold.errors import PrepareFailed, Stopped
 from fanfold.ports import CommandResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fanfold.ports import StopSignal, Workspace, Workspaces
 
@@ -26,6 +26,7 @@ class TreeChecks:
         *,
         hide: Sequence[str] = (),
         stop: StopSignal | None = None,
+        so_far: Callable[[Sequence[CommandResult]], None] | None = None,  # noqa: ARG002
     ) -> list[CommandResult]:
         """One result a command, in order; a red or late one does not keep the next from running.
 

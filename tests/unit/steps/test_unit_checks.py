@@ -37,6 +37,7 @@ class Checks:
         *,
         hide: Sequence[str] = (),
         stop: Callable[[], bool] | None = None,
+        so_far: Callable[[Sequence[CommandResult]], None] | None = None,
     ) -> list[CommandResult]:
         self.asked.append((tree, list(commands), tuple(hide)))
         self._clock.advance(self._takes_s)

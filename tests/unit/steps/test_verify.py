@@ -15,7 +15,7 @@ from fanfold.steps.verify import verify
 from tests.fakes.memory import MemoryArtifactStore
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 ATTEMPTS = tuple(f"1.{n}.1" for n in range(1, 6))
 GUILTY = "1.4.1"
@@ -28,25 +28,36 @@ class OneRun:
         self.red, self.times = red, times
         self.left, self.trees = 1, list[str]()
 
-    def run(self, tree: str, commands: Sequence[tuple[str, float]]) -> list[CommandResult]:
-        if not self.left:
-            raise CloudUnavailable("the function's time is over")
-        self.left -= 1
-        self.trees.append(tree)
-        fails = tree in self.red and self.trees.count(tree) <= self.times
-        return [CommandResult(int(fails), "", 700.0)] * len(commands)
+    def run(
+        self,
+        tree: str,
+        commands: Sequence[tuple[str, float]],
+        *,
+        so_far: Callable[[Sequence[CommandResult]], None],
+    ) -> list[CommandResult]:
+        results: list[CommandResult] = []
+        for _ in commands:
+            if not self.left:
+                raise CloudUnavailable("the function's time is over")
+            self.left -= 1
+            self.trees.append(tree)
+            fails = tree in self.red and self.trees.count(tree) <= self.times
+            results.append(CommandResult(int(fails), "", 700.0))
+            so_far(results)
+        return results
 
 
 class Bench:
     """A run whose attempts were folded one after the other, and what its log is told."""
 
-    def __init__(self, checks: OneRun) -> None:
+    def __init__(self, checks: OneRun, *commands: str) -> None:
         self.checks, self.told = checks, list[Any]()
         applied = [
             SimpleNamespace(attempt=a, tree=f"tree {a}", unit=a.rpartition(".")[0])
             for a in ATTEMPTS
         ]
-        state = SimpleNamespace(baseline=(), checks=(CheckSpec("make test"),), applied=applied)
+        asked = tuple(CheckSpec(c) for c in commands or ("make test",))
+        state = SimpleNamespace(baseline=(), checks=asked, applied=applied)
         self.journal: Any = SimpleNamespace(run_id="r1", state=state, append=self._append)
         secrets = SimpleNamespace(redact=str)
         self.wiring: Any = SimpleNamespace(
@@ -85,6 +96,14 @@ def test_what_is_green_the_second_time_is_flaky_in_the_next_process_too() -> Non
     (passed,) = bench.told
     assert isinstance(passed, VerificationPassed)
     assert [r.flaky for r in passed.checks] == [True]
+
+
+def test_of_several_slow_checks_each_is_run_once() -> None:
+    bench = Bench(OneRun(()), "make lint", "make types", "make test")
+    assert bench.processes() == 3
+    (passed,) = bench.told
+    assert [r.command for r in passed.checks] == ["make lint", "make types", "make test"]
+    assert len(bench.checks.trees) == 3
 
 
 def test_what_was_red_twice_is_looked_at_again_by_a_later_verification() -> None:
