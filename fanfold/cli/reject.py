@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fanfold.cli.known_batches import run_with_gate
 from fanfold.cli.output import say, say_json
 from fanfold.cli.runs import add_run_argument, project_of
+from fanfold.cli.told import told
 from fanfold.run.events import ApprovalDenied
 from fanfold.run.view import run_view
 
@@ -25,7 +26,9 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_argument(parser)
     parser.add_argument("gate", nargs="?", metavar="GATE", help="the task that waits")
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="told to the agents")
+    parser.add_argument(
+        "--reason", type=told, required=True, metavar="TEXT", help="told to the agents"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -10,6 +10,7 @@ from fanfold.bootstrap import prices_of
 from fanfold.cli.going_on import go_on, record, stopped
 from fanfold.cli.money import budget
 from fanfold.cli.runs import add_run_argument, find_run, project_of
+from fanfold.cli.told import told
 from fanfold.errors import UserError
 from fanfold.run.events import RetryRequested
 from fanfold.run.retries import can_be_retried
@@ -33,7 +34,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_argument(parser)
     parser.add_argument("task", metavar="TASK", help="a task that an attempt has worked on")
-    parser.add_argument("--hint", default="", metavar="TEXT", help="told to the agent")
+    parser.add_argument("--hint", type=told, default="", metavar="TEXT", help="told to the agent")
     parser.add_argument("--model", default="", metavar="NAME", help="the model that tries it")
     parser.add_argument("--budget", type=budget, metavar="USD", help="raise the run's cap")
     parser.add_argument("--json", action="store_true", help="print JSON")

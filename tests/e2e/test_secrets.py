@@ -186,3 +186,12 @@ def test_a_plan_that_holds_a_secret_is_not_run(root: Path) -> None:
         " plans go into logs, prompts and commits; take it out"
     )
     assert kept_secrets(root) == []
+
+
+@pytest.mark.parametrize("words", [("retry", "1.1", "--hint"), ("reject", "--reason")])
+def test_what_a_person_tells_agents_holds_no_secret(root: Path, words: tuple[str, ...]) -> None:
+    ended = fanfold(root, *words, f"log in with {SECRET}")
+    assert (ended.code, ended.out) == (2, "")
+    assert f"argument {words[-1]}: holds a secret (aws_access_key): it goes into" in ended.err
+    assert SECRET not in ended.err
+    assert kept_secrets(root) == []
