@@ -126,28 +126,66 @@ def _rule(line: str) -> Rule | None:
 
 
 def _expression(glob: str) -> str | None:
-    """A wildmatch pattern as a regular expression; None for a malformed one: it never matches."""
-    out, at = "", 0
+    """A wildmatch pattern as a regular expression; None for a malformed one: it never matches.
+
+    What stands between two wildcards of a kind takes the first place where it fits, for good: no
+    other place can do better, and nothing is tried twice, whatever a pattern is made for.
+    """
+    parts, at = [_Part()], 0
     while at < len(glob):
         char = glob[at]
         if char == "*":
-            piece, at = _stars(glob, at)
+            at = _stars(glob, at, parts)
         elif char == "[":
             bracket = _bracket(glob, at)
             if bracket is None:
                 return None
             piece, at = bracket
+            parts[-1].add(piece)
         elif char == "\\":
             if at + 1 == len(glob):
                 return None
-            piece, at = re.escape(glob[at + 1]), at + 2
+            parts[-1].add(re.escape(glob[at + 1]))
+            at += 2
         else:
-            piece, at = "[^/]" if char == "?" else re.escape(char), at + 1
-        out += piece
-    return out
+            parts[-1].add("[^/]" if char == "?" else re.escape(char))
+            at += 1
+    first, *rest = (part.expression for part in parts)
+    if not rest:
+        return first
+    middle = "".join(f"(?>(?:[^/]*/)*?{part})" for part in rest[:-1] if part)
+    return f"{first}{middle}(?:.*/)?{rest[-1]}"
 
 
-def _stars(glob: str, at: int) -> tuple[str, int]:
+class _Part:
+    """What lies between two `**`: names, of runs that a star lies between."""
+
+    def __init__(self) -> None:
+        self._names: list[list[str]] = [[""]]
+
+    def add(self, piece: str) -> None:
+        if piece == "/":
+            self._names.append([""])
+        else:
+            self._names[-1][-1] += piece
+
+    def star(self) -> None:
+        self._names[-1].append("")
+
+    @property
+    def expression(self) -> str:
+        return "/".join(map(_name, self._names))
+
+
+def _name(runs: list[str]) -> str:
+    first, *rest = runs
+    if not rest:
+        return first
+    middle = "".join(f"(?>[^/]*?{run})" for run in rest[:-1] if run)
+    return f"{first}{middle}[^/]*{rest[-1]}"
+
+
+def _stars(glob: str, at: int, parts: list[_Part]) -> int:
     """`**` spans folders as a whole path component, else any run of stars is one star.
 
     As the first wildcard it need not begin the component: git has cut off the literal text by then.
@@ -158,10 +196,12 @@ def _stars(glob: str, at: int) -> tuple[str, int]:
     begins = not _WILD.search(glob, 0, at) or glob[at - 1] == "/"
     whole = begins and (end == len(glob) or glob[end] == "/")
     if end - at < 2 or not whole:
-        return "[^/]*", end
+        parts[-1].star()
+        return end
+    parts.append(_Part())
     if end == len(glob):
-        return ".*", end
-    return "(?:.*/)?", end + 1
+        parts[-1].add(".*")
+    return end + 1
 
 
 def _bracket(glob: str, at: int) -> tuple[str, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,9 @@ PATHS = [
     "!a",
     "d/[x]",
     "d/e/f/a",
+    "d/e/d/e/b/a",
+    "abab",
+    "d/abba.log",
 ]
 
 
@@ -76,10 +80,10 @@ def test_patterns_match_as_in_git(root: Path, pattern: bytes) -> None:
 
 
 _PIECE = st.sampled_from(
-    ["a", "b", "d", "e", "*", "**", "?", "/", "/", "!", ".log", "[a-e]", "\\a", " "]
+    ["a", "b", "d", "e", "*", "*", "**", "**/", "?", "/", "/", "!", ".log", "[a-e]", "\\a", " "]
 )
 _FILE = (
-    st.lists(st.lists(_PIECE, max_size=5).map("".join), max_size=4).map("\n".join).map(str.encode)
+    st.lists(st.lists(_PIECE, max_size=7).map("".join), max_size=4).map("\n".join).map(str.encode)
 )
 
 
@@ -90,6 +94,18 @@ _FILE = (
 def test_files_of_patterns_decide_as_in_git(root: Path, top: bytes, below: bytes) -> None:
     files = {".gitignore": top, "d/.gitignore": below}
     assert ours(files) == gits(root, files)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [(b"*a" * 30 + b"b", "a" * 250), (b"**/a/" * 30 + b"b", "a/" * 200 + "c")],
+    ids=["stars", "folders"],
+)
+def test_a_pattern_made_to_be_slow_is_not(pattern: bytes, path: str) -> None:
+    """Whoever writes the file would hold up all attempts of the process."""
+    started = time.process_time()
+    assert not Ignores({".gitignore": pattern}.get, extra=()).ignored(path)
+    assert time.process_time() - started < 1
 
 
 def test_common_caches_are_ignored_unless_a_project_says_otherwise() -> None:
