@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fanfold.errors import UserError
+from fanfold.run.artifacts import run_file
 from fanfold.run.events import (
     ApprovalDenied,
     ApprovalGranted,
@@ -15,10 +16,12 @@ from fanfold.run.events import (
 )
 from fanfold.run.retries import can_be_retried, is_to_be_retried
 from fanfold.run.state import UnitStatus
+from fanfold.steps.request import MANIFEST
 from fanfold.steps.start import start
 
 if TYPE_CHECKING:
     from fanfold.run.state import RunState, UnitState
+    from fanfold.steps.journal import Journal
     from fanfold.steps.wiring import Supervision
 
 Change = RetryRequested | PatchGiven
@@ -58,7 +61,15 @@ def answer(
     journal.append_unless(
         lambda state: _was_said(state, word, then), *words, actor=_speaker(word) or by or "user"
     )
+    # Whose request is still on its way starts when that arrives, and finds the word in its log.
+    if isinstance(word, CancelRequested) and not _is_asked_for(journal, supervision):
+        return
     start(run_id, supervision)
+
+
+def _is_asked_for(journal: Journal, supervision: Supervision) -> bool:
+    manifest = run_file(journal.run_id, MANIFEST)
+    return journal.state.requested_at is not None or supervision.artifacts.exists(manifest)
 
 
 def _leave_generations_to_the_batch(state: RunState, word: Word, then: RunResumed | None) -> None:

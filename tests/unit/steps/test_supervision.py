@@ -34,7 +34,8 @@ from fanfold.run.events import (
     attempt_stream,
     run_stream,
 )
-from fanfold.run.steps import Ask
+from fanfold.run.state import Outcome
+from fanfold.run.steps import Ask, Finish
 from fanfold.steps.answer import Change, answer
 from fanfold.steps.decide import lease_of, outcome_of
 from fanfold.steps.hand_over import LONGEST_HISTORY, hand_over, is_superseded
@@ -160,6 +161,17 @@ def test_a_request_whose_execution_is_over_holds_no_slot(desk: Office) -> None:
     desk.executions.over["r1-1"] = Ending.FAILED
     start("r1", desk.supervision)
     assert _holders(desk) == []
+
+
+def test_a_run_can_be_cancelled_before_its_request_has_arrived() -> None:
+    desk = office()
+    answer("r1", CancelRequested(by="ada"), desk.supervision)
+    assert _kinds(desk, "r1") == ["cancel_requested"]
+    _asked(desk, "r1")
+    assert start("r1", desk.supervision)
+    _log(desk, "r1", admitted(unit("a")))
+    state = desk.supervision.journal("r1").refresh()
+    assert decide(state) == Finish(Outcome.CANCELLED)
 
 
 def test_what_was_cancelled_while_it_waited_leaves_the_queue_for_the_next(desk: Office) -> None:
