@@ -69,9 +69,10 @@ def test_a_signal_stops_cleanly_and_resume_goes_on_from_the_partial_patch(
 
 def test_a_second_ctrl_c_stops_at_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FANFOLD_LIMITS_COMMAND_S", "60")
-    process = start(root, "run", "--budget", "5", "--no-sandbox", "--check", "sleep 30")
-    until(lambda: (root / ".ai-workspace" / "leases").is_dir())
-    time.sleep(1)
+    begun = root.parent / "check-begun"
+    check = f"touch {begun}; sleep 30"
+    process = start(root, "run", "--budget", "5", "--no-sandbox", "--check", check)
+    until(begun.exists)
     process.send_signal(signal.SIGINT)
     time.sleep(0.05)
     began = time.monotonic()
