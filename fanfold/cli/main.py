@@ -49,6 +49,9 @@ RUN is a run's name, a unique prefix of it, or nothing for the latest run.
 """
 
 
+OF_AWS = ("boto3", "botocore")
+"""What an installation without the extra `aws` has not."""
+
 INTERRUPTED = 130
 
 
@@ -195,7 +198,19 @@ def _run_command(name: str, words: list[str], directory: str | None) -> int:
     args = command_parser(name).parse_args(words)
     if not hasattr(args, "directory"):
         args.directory = directory
-    return guarded(lambda: _module(name).run(args), as_json=getattr(args, "json", False))
+    return guarded(lambda: _carried_out(name, args), as_json=getattr(args, "json", False))
+
+
+def _carried_out(name: str, args: argparse.Namespace) -> int:
+    """Raises `UserError` where the installation lacks an extra, and what the command raises."""
+    from fanfold.errors import UserError
+
+    try:
+        return _module(name).run(args)
+    except ModuleNotFoundError as error:
+        if error.name not in OF_AWS:
+            raise
+        raise UserError("this needs the AWS packages: install fanfold[aws]") from None
 
 
 def guarded(action: Callable[[], int], *, as_json: bool = False) -> int:

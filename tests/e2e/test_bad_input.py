@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -228,3 +229,31 @@ def test_a_plan_can_be_looked_at_where_no_repository_is(tmp_path: Path) -> None:
 def test_a_plan_of_elsewhere_can_be_looked_at(root: Path, tmp_path: Path) -> None:
     (tmp_path / "plan.md").write_text(TASKS)
     assert fanfold(root, "plan", str(tmp_path / "plan.md"), "--json").code == 0
+
+
+@pytest.mark.parametrize("words", [("run", PLAN, "--budget", "1", "--engine", "aws"), ("doctor",)])
+def test_an_installation_without_the_aws_packages_says_what_to_install(
+    root: Path, tmp_path: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "fanfold.toml").write_text('[cloud]\nstack = "acme"\nregion = "us-east-1"\n')
+    without = tmp_path / "without"
+    without.mkdir()
+    for name in ("boto3", "botocore"):
+        (without / f"{name}.py").write_text(f"raise ModuleNotFoundError(name={name!r})\n")
+    monkeypatch.setenv("PYTHONPATH", str(without))
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from fanfold.cli.main import main; raise SystemExit(main())",
+            *words,
+        ],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (
+        2,
+        "fanfold: this needs the AWS packages: install fanfold[aws]",
+    )
