@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MAX_PATTERN, MAX_DEEP = 1000, 4
+MAX_PATTERN = 1000
 SPECIAL = re.compile(r"[*?\[]")
 
 
@@ -64,15 +64,27 @@ def compile_ignore(pattern: str) -> re.Pattern[str] | None:
 def _translate(pattern: str) -> str | None:
     """A glob as a regular expression that never backtracks far; None for one too long to be meant.
 
-    A `*` with text after it takes the first place where that text fits: within one name no other
-    place can do better, so nothing is tried twice.
+    What stands between two wildcards of a kind takes the first place where it fits: no other place
+    can do better, so nothing is tried twice.
     """
-    names = re.sub(r"\*\*(?:/\*\*)+", "**", pattern).split("/")
-    if len(pattern) > MAX_PATTERN or names.count("**") > MAX_DEEP:
+    if len(pattern) > MAX_PATTERN:
         return None
-    *above, last = names
-    out = [r"(?:.*/)?" if name == "**" else _name(name) + "/" for name in above]
-    return "".join(out) + (r".*" if last == "**" else _name(last))
+    groups: list[list[str]] = [[]]
+    for name in pattern.split("/"):
+        if name == "**":
+            groups.append([])
+        else:
+            groups[-1].append(_name(name))
+    first, *rest = groups
+    if not rest:
+        return "/".join(first)
+    *middle, last = rest
+    between = "".join(f"(?>(?:[^/]*/)*?{_folders(names)})" for names in middle if names)
+    return f"{_folders(first)}{between}" + (f"(?:.*/)?{'/'.join(last)}" if last else ".*")
+
+
+def _folders(names: list[str]) -> str:
+    return "".join(f"{name}/" for name in names)
 
 
 def _name(name: str) -> str:

@@ -45,18 +45,26 @@ from fanfold.patch.protected import protecting
         (".", "anything/at/all", True),
         ("", "a", False),
         ("é*", "école", True),
+        ("**/**/a", "a", True),
+        ("**/a/**/b", "x/a/a/y/b", True),
+        ("**/a/*/**/b", "a/b", False),
+        ("**/a/b*/**/c/**/d", "a/x/a/bb/c/c/d", True),
+        ("x/**/a/**", "x/y/a", False),
+        ("x/**/a/**", "x/y/a/z", True),
     ],
 )
 def test_a_glob_covers_what_it_says(pattern: str, path: str, expected: bool) -> None:
     assert matches(pattern, path) is expected
 
 
-@pytest.mark.parametrize("pattern", ["*a" * 400, "**/" * 4 + "x", "[a" * 300, "**/a" * 300])
+@pytest.mark.parametrize(
+    "pattern", ["*a" * 400, "**/" * 4 + "x", "[a" * 300, "**/a" * 200, "**/a/" * 4 + "x"]
+)
 def test_no_glob_takes_long(pattern: str) -> None:
     begin = time.perf_counter()
-    for path in ("a" * 4000, "a/" * 200 + "b"):
+    for path in ("a" * 4000, "a/" * 300 + "b"):
         matches(pattern, path)
-    assert time.perf_counter() - begin < 10
+    assert time.perf_counter() - begin < 1
 
 
 def test_the_literal_prefix_ends_at_the_first_wildcard() -> None:
