@@ -35,10 +35,10 @@ def handler(
     ):
         return {**answer, "step": {"type": Ended.__struct_config__.tag}}
     trees = unprepared(journal.state, supervision.artifacts)
+    project = cloud.project(turn.run_id)
     if trees:
-        return {**answer, "step": {"type": "prepare", "trees": trees}}
+        return {**answer, "step": {"type": "prepare", "trees": trees, "project": project}}
     step = advance(journal, supervision.lease)
     keys = draw_keys(step, journal.state, supervision)
-    project = cloud.project(turn.run_id)
     targets = Targets(turn.functions, turn.containers, cloud.concurrency)
     return {**answer, "step": pointers(step, journal.state, project, keys, targets)}

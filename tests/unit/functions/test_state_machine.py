@@ -104,7 +104,8 @@ def test_items_catch_everything_and_hand_nothing_back() -> None:
 
 
 def test_containers_get_pointers_tags_and_no_public_address() -> None:
-    for name, capacity in {"Spot": "FARGATE_SPOT", "OnDemand": "FARGATE"}.items():
+    places = {"Spot": "FARGATE_SPOT", "OnDemand": "FARGATE", "Build": "FARGATE"}
+    for name, capacity in places.items():
         asked = TASKS[name]["Parameters"]
         assert [c["CapacityProvider"] for c in asked["CapacityProviderStrategy"]] == [capacity]
         assert {t["Key"] for t in asked["Tags"]} == {"agent", "repo", "run_id"}
