@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fanfold.agent.tools.bench import Bench
 
 GIVE_FILE_AFTER = 3
+MOST_PLACES, MOST_EQUAL = 20, 200
 
 
 class EditArguments(msgspec.Struct, frozen=True):
@@ -68,7 +69,8 @@ def _failure(bench: Bench, path: str, text: str, arguments: EditArguments, miss:
 def _reason(text: str, arguments: EditArguments, miss: NoMatch) -> str:
     old, new = arguments.old_string, arguments.new_string
     if miss.lines:
-        places = ", ".join(map(str, miss.lines))
+        places = ", ".join(map(str, miss.lines[:MOST_PLACES]))
+        places += ", …" * (len(miss.lines) > MOST_PLACES)
         return (
             f"old_string matches {len(miss.lines)} times, at lines {places}; add surrounding lines"
             " to make it unique, or pass replace_all."
@@ -95,8 +97,9 @@ def _nearest(lines: list[str], old: str) -> int | None:
     for i, line in enumerate(lines):
         if line.strip():
             index.setdefault(line.strip(), []).append(i)
+    telling = {line: found for line, found in index.items() if len(found) <= MOST_EQUAL}
     votes: Counter[int] = Counter(
-        max(i - k, 0) for k, line in enumerate(wanted) for i in index.get(line, ())
+        max(i - k, 0) for k, line in enumerate(wanted) for i in telling.get(line, ())
     )
     if votes:
         return min(votes, key=lambda at: (-votes[at], at))

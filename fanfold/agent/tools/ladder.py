@@ -20,6 +20,9 @@ _PUNCTUATION = str.maketrans(
 )
 
 
+MOST_PLACES = 1_000
+
+
 class Edited(msgspec.Struct, frozen=True):
     """The new text, at which line (from 1) and on which rung it matched, and how often."""
 
@@ -59,9 +62,11 @@ def _line(text: str, offset: int) -> int:
 
 def _places(text: str, old: str) -> tuple[int, ...]:
     found: list[int] = []
+    line, seen = 1, 0
     at = text.find(old)
     while at >= 0:
-        found.append(_line(text, at))
+        line, seen = line + text.count("\n", seen, at), at
+        found.append(line)
         at = text.find(old, at + len(old))
     return tuple(found)
 
@@ -88,6 +93,8 @@ def _indentation(text: str, old: str, new: str) -> Edited | None:
     lines, wanted = text.split("\n"), _body(old)
     flat = _dedented(wanted)
     candidates = _windows([line.strip() for line in lines], [line.strip() for line in wanted])
+    if len(candidates) == MOST_PLACES:
+        raise NoMatch(tuple(place + 1 for place in candidates))
     size = len(wanted)
     at = _only([i for i in candidates if _dedented(lines[i : i + size]) == flat])
     if at is None:
@@ -112,15 +119,18 @@ def _replacement(old: str, new: str) -> list[str]:
 
 
 def _windows(keys: list[str], wanted: list[str]) -> list[int]:
-    """Indices where `wanted` stands in `keys`; none when all of it is blank."""
+    """Indices where `wanted` stands in `keys`, the first 1,000; none when all of it is blank."""
     if not any(line.strip() for line in wanted):
         return []
-    size = len(wanted)
-    return [
-        i
-        for i in range(len(keys) - size + 1)
-        if keys[i] == wanted[0] and keys[i : i + size] == wanted
-    ]
+    text, sought = ("\n".join(["", *lines, ""]) for lines in (keys, wanted))
+    found: list[int] = []
+    line, seen = 0, 0
+    at = text.find(sought)
+    while at >= 0 and len(found) < MOST_PLACES:
+        line, seen = line + text.count("\n", seen, at), at
+        found.append(line)
+        at = text.find(sought, at + 1)
+    return found
 
 
 def _only(places: list[int]) -> int | None:
