@@ -157,7 +157,7 @@ def test_a_message_is_delivered_in_the_write_that_makes_it(
     sent = list[Any]()
 
     def send(_: Any, function_arn: str, messages: Any, queue_arn: str) -> bool:
-        sent.append(messages)
+        sent.append((queue_arn, messages))
         return False
 
     monkeypatch.setattr(LambdaBackend, "send_sqs_batch", send)
