@@ -144,6 +144,7 @@ def workspaces_of(
     Only the commands of `[prepare]` reach its hosts and find its secrets. Raises
     `SandboxUnavailable`, `AccessDenied`, or `MissingKey` for a secret that is not there.
     """
+    from fanfold.adapters.git.base import MAX_STORED_BYTES
     from fanfold.adapters.git.workspaces import GitWorkspaces
     from fanfold.adapters.local.prepare import Checkout, Layers
 
@@ -152,7 +153,9 @@ def workspaces_of(
     wanted = settings.prepare.secrets if settings.prepare.commands else ()
     granted = secrets_of_prepare(keyring, wanted)
     sandboxed = _sandbox(sandbox, settings.prepare.network, granted)
-    preparing = GitWorkspaces(repository, home / "workspaces", sandboxed)
+    preparing = GitWorkspaces(
+        repository, home / "workspaces", sandboxed, max_file_bytes=MAX_STORED_BYTES
+    )
 
     def open_checkout(tree: str) -> Checkout:
         return cast("Checkout", preparing.open(tree, shell=True, name="prepare"))  # noqa: S604

@@ -337,6 +337,7 @@ class _Account:
     def preparing(self, run_id: str, repository: SnapshotRepository | None = None) -> Preparing:
         """What preparing the trees of a run takes; `repository` is the run's, opened before."""
         from fanfold.adapters.aws.layers import S3Layers
+        from fanfold.adapters.git.base import MAX_STORED_BYTES
         from fanfold.adapters.git.workspaces import CHECKOUT, GitWorkspaces
         from fanfold.bootstrap_prepare import Preparing
 
@@ -345,6 +346,7 @@ class _Account:
             repository or self._repository(run_id),
             self._folder / "workspaces",
             self._sandbox,
+            max_file_bytes=MAX_STORED_BYTES,
             at=self._folder.with_name(CHECKOUT),
         )
         request = load_request(self.artifacts, run_id)

@@ -51,6 +51,14 @@ def test_a_prepared_layer_is_made_once_and_found_by_attempts_and_checks(
     assert not list((tmp_path / "cache" / "fanfold" / "workspaces").glob("live-*/*/tree"))
 
 
+def test_a_lockfile_may_be_larger_than_files_of_agents(root: Path) -> None:
+    (root / "package-lock.json").write_text("{}\n" * 2_000_000)
+    git(root, "add", "package-lock.json")
+    git(root, "commit", "-qm", "lock")
+    ended = fanfold(root, "run", PLAN, "--budget", "1", "--json", "--no-sandbox")
+    assert ended.code == 0, ended.err
+
+
 def test_a_command_that_fails_is_told_with_its_output(root: Path) -> None:
     text = (root / "fanfold.toml").read_text()
     (root / "fanfold.toml").write_text(text.replace("mkdir -p .venv", "echo no such tool; false"))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pygit2 import Repository
 
 MAX_FILE_BYTES = 5_000_000
+MAX_STORED_BYTES = 100_000_000
 
 
 class Base:

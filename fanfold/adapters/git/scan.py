@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from fanfold.adapters.git import trees
-from fanfold.adapters.git.base import check_size
+from fanfold.adapters.git.base import MAX_STORED_BYTES, check_size
 from fanfold.adapters.git.confined import give_back
 from fanfold.errors import TreeIncomplete, WorkspaceError
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _RACE_NS = 50_000_000
-_MAX_BYTES = 100_000_000
 _DEEPEST = 200
 
 
@@ -103,7 +102,7 @@ class Scanner:
         if known and known[0] == _fingerprint(status):
             return trees.Entry(mode, known[1])
         if path not in self._base.entries:
-            check_size(path, status.st_size, _MAX_BYTES)
+            check_size(path, status.st_size, MAX_STORED_BYTES)
         now = time.time_ns()
         oid = str(repo.create_blob(self._regained(path, Path(item.path).read_bytes)))
         self._remember(path, status, oid, now)
