@@ -14,6 +14,7 @@ from fanfold.cli.output import say, say_json, tell
 from fanfold.cli.plans import plans_of, read_plan
 from fanfold.cli.runs import project_of
 from fanfold.cli.selection import graph_of
+from fanfold.cli.told import told
 from fanfold.run.view import nothing_to_do
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check",
         action="append",
+        type=told,
         default=[],
         metavar="CMD",
         help="a shell line that must exit 0 on the result; may be repeated",

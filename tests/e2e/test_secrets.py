@@ -188,7 +188,9 @@ def test_a_plan_that_holds_a_secret_is_not_run(root: Path) -> None:
     assert kept_secrets(root) == []
 
 
-@pytest.mark.parametrize("words", [("retry", "1.1", "--hint"), ("reject", "--reason")])
+@pytest.mark.parametrize(
+    "words", [("retry", "1.1", "--hint"), ("reject", "--reason"), ("run", "--check")]
+)
 def test_what_a_person_tells_agents_holds_no_secret(root: Path, words: tuple[str, ...]) -> None:
     ended = fanfold(root, *words, f"log in with {SECRET}")
     assert (ended.code, ended.out) == (2, "")
