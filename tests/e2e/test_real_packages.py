@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import tomllib
 from pathlib import Path
@@ -152,14 +153,16 @@ def poetry_at(folder: Path) -> Path:
 
 def for_poetry(root: Path) -> None:
     """What its tests import is all that it needs; the source speaks what every index does."""
+    index = KINDS["pypi"].address(environment()) or f"https://{KINDS['pypi'].hosts[0]}/simple/"
     manifest = root / "pyproject.toml"
     text = re.sub(
         r"(?s)dev = \[.*?\n\]", 'dev = ["pytest>=7.2", "PyYAML>=6.0"]', manifest.read_text()
     )
-    source = '[[tool.poetry.source]]\nname = "simple"\nurl = "https://pypi.org/simple/"\n'
+    source = f'[[tool.poetry.source]]\nname = "simple"\nurl = "{index}"\n'
     manifest.write_text(f'{text}\n{source}priority = "primary"\n')
 
 
+@pytest.mark.long
 @pytest.mark.network
 @pytest.mark.skipif(no_sandbox_because() is not None, reason=no_sandbox_because() or "")
 @pytest.mark.parametrize(
@@ -193,6 +196,8 @@ def test_other_package_managers_prepare_too(
     monkeypatch.setenv("PATH", f"{programs}:{environment()['PATH']}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     if kind == "pypi":
+        if trusted := ssl.get_default_verify_paths().cafile:
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", trusted)
         for_poetry(root)
     subprocess.run(lock.split(), check=True, cwd=root, stdout=subprocess.DEVNULL)
     assert prepare in str(commit(root)["proposal"])
